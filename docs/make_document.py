@@ -30,6 +30,9 @@ everything else has a default. An unknown field is refused by name. For programs
   "deadline_secs": 3600
 }
 ```
+
+Where a value of the input must stay secret, write `{"$secret": "NAME"}` in its place: the operator keeps the value in
+`ACTORLINE_SECRETS__<NAME>__VALUE` ([settings](settings.md)), and it is filled in when the run is started.
 """
 
 TABLE_HEAD: Final = """

@@ -46,6 +46,10 @@ Requests to the platform go through the proxies that `HTTPS_PROXY` and `NO_PROXY
 the file that `REQUESTS_CA_BUNDLE` (or `SSL_CERT_FILE`) names, starts and downloads alike. What an order names,
 `input_url` and `notify.url`, is asked without a proxy.
 
+Object stores take their credentials from `AWS_*`, `GOOGLE_*` and `AZURE_*` where the workers run. Flower reads
+variables of its own; `FLOWER_BASIC_AUTH=user:password`, or `FLOWER_BASIC_AUTH_FILE`, is its password, which
+`actorline flower` needs beyond loopback.
+
 """
 
 TUNING_HEAD: Final = """

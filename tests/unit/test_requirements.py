@@ -29,6 +29,12 @@ def test_the_lock_satisfies_what_the_image_needs():
     assert pins_of("parquet.txt").keys() == {"pyarrow"}
 
 
+def test_all_has_what_each_other_extra_has():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    (every,) = extras.pop("all")
+    assert Requirement(every).extras == extras.keys()
+
+
 def test_the_bill_of_materials_names_every_release_with_its_hash(tmp_path):
     pytest.importorskip("cyclonedx_py", reason="part of `make test-all`")
     assert make_sboms(tmp_path) == 0

@@ -24,6 +24,13 @@ PLATFORM_WORDS: Final[Mapping[str, str]] = {
 }
 """Names that the API and its clients use for our fields."""
 
+RULES: Final[Mapping[str, str]] = {
+    "key": KEY_RULE,
+    "actor": "user/name, user~name or an ID, not an address",
+    "actor_task": "its name or an ID, not an address",
+}
+"""What a field may hold, where a pattern refuses it."""
+
 IN_JSON: Final[Mapping[str, str]] = {
     "missing": "is missing",
     "model_type": "must be an object",
@@ -43,7 +50,7 @@ def problems_of(error: ValidationError, root: type[Section]) -> Iterator[str]:
         if problem["type"] == "extra_forbidden":
             yield _unknown(problem["loc"], root)
         elif problem["type"] == "string_pattern_mismatch":
-            allowed = f"; use {KEY_RULE}" if place == "key" else ""
+            allowed = f"; use {RULES[place]}" if place in RULES else ""
             yield f"{place}: has characters or a length that are not allowed{allowed}"
         else:
             text = in_plain_words(problem["type"], problem["msg"], IN_JSON)

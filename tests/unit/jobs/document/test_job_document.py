@@ -260,6 +260,7 @@ def test_fields_that_make_it_another_order_are_named(change, fields):
         ({"key": "x" * 201}, "key: "),
         ({"key": "x\n"}, "key: "),
         ({"actor": "a/b/c"}, "actor: "),
+        ({"actor": "https://apify.com/a/b"}, "not allowed; use user/name, user~name or an ID, not an address"),
         ({"actor": "a\n"}, "actor: "),
         ({"priority": 10}, "priority: "),
         ({"priority": "5"}, "priority: "),
