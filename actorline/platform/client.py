@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any, Final, Protocol, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import requests
 import urllib3
@@ -53,6 +53,13 @@ class Governor(Protocol):
 
     def wait_for_turn(self, path: str) -> None: ...
     def learn(self, path: str, facts: RateFacts) -> None: ...
+
+
+def encode_query(params: Params) -> str:
+    """Return the query as every server reads it: only forms take `+` for a space, and a comma between the parts of a
+    list is no part of them.
+    """
+    return urlencode(params, safe=",", quote_via=quote)
 
 
 class Platform:
@@ -193,7 +200,7 @@ class Platform:
             response = self._session.request(
                 method,
                 url,
-                params=params,
+                params=encode_query(params or {}),
                 json=body,
                 headers=headers,
                 timeout=(self.timeouts[0], silence_s or self.timeouts[1]),

@@ -17,7 +17,7 @@ from actorline.identifiers import RunId
 from actorline.outbound.http_status import is_server_error, is_success
 from actorline.platform.actors import safe_id
 from actorline.platform.body import Body
-from actorline.platform.client import Platform
+from actorline.platform.client import Platform, encode_query
 from actorline.platform.describe import describe_fault
 from actorline.platform.error_mapping import error_from_response
 from actorline.platform.errors import CapacityExceeded, InvalidRequest, PlatformError, PlatformUnavailable, RateLimited
@@ -145,7 +145,7 @@ def post_guarded(
         try:
             return session.post(
                 f"{platform.api_root}{path}",
-                params=dict(query),
+                params=encode_query(query),
                 data=body,
                 headers=dict(headers),
                 timeout=(platform.timeouts[0], silence_s),

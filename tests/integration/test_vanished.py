@@ -8,12 +8,14 @@ from real_parts import TOKEN
 
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
-from actorline.jobs.step import Ended, Wait
+from actorline.jobs.step import Ended, Moved, Wait
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
 from actorline.platform.marker import digest_of, make_marker
+from actorline.platform.runs import Run
 from actorline.settings import load_settings
+from actorline.stages.watch import poll_run
 from actorline.stages.watch.poll_run import MISSING_SECS, Poller
 from actorline.upkeep.sweep import find_orphans
 
@@ -74,6 +76,18 @@ def test_run_that_the_list_shows_is_not_gone(ledger, poll, emulator, faults):
     emulator.end_faults()
     assert isinstance(poll("listed"), Wait)
     assert ledger.load("listed").run.missing_since is None
+
+
+def test_end_without_its_time_counts_if_it_is_said_twice(ledger, poll, monkeypatch):
+    def said(status: str) -> Run:
+        times = {"startedAt": "2026-11-30T00:00:00Z", "finishedAt": None}
+        stores = {"defaultDatasetId": "d", "defaultKeyValueStoreId": "k"}
+        return Run.from_platform({"id": "flickers", "actId": "a", "status": status, **times, **stores})
+
+    add_job(ledger, "flickers", "flickers")
+    runs = map(said, ["SUCCEEDED", "RUNNING", "SUCCEEDED", "SUCCEEDED"])
+    monkeypatch.setattr(poll_run, "get_run", lambda *_: next(runs))
+    assert [type(poll("flickers")) for _ in range(4)] == [Wait, Wait, Wait, Moved]
 
 
 def test_cancelled_job_whose_run_is_gone_ends_cancelled(ledger, poll):

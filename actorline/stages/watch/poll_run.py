@@ -77,7 +77,7 @@ class Poller:
         if job.run.status == RunStatus.READY and job.document.starts_run:
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
             self.ledger.runs.note_marker(job.document.account, came_back=came_back)
-        return self._ended(job, run) if run.is_terminal else self._keep_watching(job, run)
+        return self._ended(job, run) if _has_ended(job, run) else self._keep_watching(job, run)
 
     def _abort(self, job: Job, stop_wish: StopWish) -> Step:
         moved = self.ledger.move(
@@ -273,6 +273,11 @@ class Poller:
             epoch=job.epoch,
         )
         return Stop() if won is None else Wait(every_s)
+
+
+def _has_ended(job: Job, run: Run) -> bool:
+    """Return whether the run's end is believed: a status that comes without the time of the end must come twice."""
+    return run.is_terminal and (run.finished_at is not None or run.status == job.run.status)
 
 
 def run_fields(run: Run, settings: Settings) -> JobFields:

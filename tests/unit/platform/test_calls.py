@@ -60,6 +60,13 @@ def test_the_token_is_a_header_only_and_never_in_repr(platform, api):
     assert TOKEN not in repr(vars(platform))
 
 
+def test_a_query_needs_no_rules_of_forms_to_be_read(platform, api):
+    api.get(f"{API}/x", json={"data": 1})
+    platform.get_data("x", {"fields": "first name,a+b,c&d", "delimiter": "\t", "after": "2026-11-30T00:00:00.000Z"})
+    query = api.calls[0].request.url.partition("?")[2]
+    assert query == "fields=first%20name,a%2Bb,c%26d&delimiter=%09&after=2026-11-30T00%3A00%3A00.000Z"
+
+
 def test_a_text_that_javascript_has_cut_in_a_character_is_read(platform, api):
     body = rb'{"data": {"statusMessage": "Done \ud83d", "name": "\ud83d\ude00"}}'
     api.get(f"{API}/actor-runs/r1", body=body, content_type="application/json")

@@ -130,7 +130,7 @@ def test_an_installations_runs_are_listed_with_their_markers():
         unended = list(list_unended(platform, "al-1f00aa", started_after=SINCE))
         platform.close()
     assert [(each.id, marker.attempt) for each, marker in unended] == [("r1", 1), ("r4", 2), ("r5", 1)]
-    assert all("status=ABORTING%2CREADY%2CRUNNING%2CTIMING-OUT" in r.path for r in server.requests if "?" in r.path)
+    assert all("status=ABORTING,READY,RUNNING,TIMING-OUT" in r.path for r in server.requests if "?" in r.path)
 
 
 def test_all_pages_are_searched_and_the_oldest_run_comes_first():

@@ -106,7 +106,9 @@ def test_a_start_without_a_connection_is_not_announced():
 
 def test_an_actor_task_is_started_under_its_own_path(server):
     start(server.url, actor=None, actor_task="me/nightly", query={})
-    assert server.requests[0].path == "/v2/actor-tasks/me~nightly/runs"
+    start(server.url, actor=None, actor_task="me/nightly", query={"fields": "first name,b"})
+    path = "/v2/actor-tasks/me~nightly/runs"
+    assert [request.path for request in server.requests] == [path, f"{path}?fields=first%20name,b"]
 
 
 @pytest.mark.parametrize("status", [200, 201])
