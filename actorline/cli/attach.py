@@ -43,6 +43,7 @@ class AttachedStack:
     ledger: Ledger
     brought_up: bool
     flower: str | None = None
+    gateway: str | None = None
     command: str = COMMAND
 
 
@@ -68,7 +69,13 @@ def attach(
             state, ours = _stack(settings, users, workers=workers, flower=flower)
             ledger = open_ledger(settings, to_order=to_order)
             try:
-                yield AttachedStack(ledger, brought_up=ours, flower=state.get("flower"), command=command)
+                yield AttachedStack(
+                    ledger,
+                    brought_up=ours,
+                    flower=state.get("flower"),
+                    gateway=state.get("gateway"),
+                    command=command,
+                )
             finally:
                 if ours and workers and take_lock(users):  # no other command uses it: it ends with this one
                     _say_unfinished(ledger, command)

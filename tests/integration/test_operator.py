@@ -145,7 +145,7 @@ def test_doctor_finds_nothing_to_mend_on_a_good_machine(up):
     done = examined(up, faults=0)
     assert done.code == 0
     assert {finding["subject"] for finding in done.lines} == {
-        "settings", "redis", "workers", "token", "clock", "sink", "order", "notices",
+        "settings", "redis", "workers", "gateway", "flower", "token", "clock", "sink", "disk", "order", "notices",
     }  # fmt: skip
     (redis,) = [finding for finding in done.lines if finding["subject"] == "redis"]
     assert redis["text"].startswith("Valkey ")  # not the version of Redis that it is compatible with

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import redis
-import requests
 import typer
 from rich.markup import escape
 
 from actorline import __version__
+from actorline.checks.disks import check_disks
 from actorline.checks.finding import Finding
 from actorline.checks.installation import check_ledger
+from actorline.checks.servers import check_servers
 from actorline.cli.attach import attach, logs_of_running
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, print_json
@@ -34,7 +35,6 @@ from actorline.setting_names import misspelt_settings
 from actorline.settings import Settings, load_settings, token_variable
 from actorline.stages.start.limits import account_use, read_limits
 
-FLOWER_SECS: Final = 3.0
 PLATFORM_SECS: Final = 5.0  # of silence, three times: a person is waiting
 NEARLY: Final = 0.9
 OTHERS_WITHIN: Final = timedelta(days=7)
@@ -66,28 +66,16 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             logs = logs_of_running(settings)
             has_workers = settings.redis_url is not None or logs is not None
             yield from check_ledger(settings, stack.ledger, logs=logs, has_workers=has_workers)
-            yield from _flower(stack.flower)
+            yield from check_servers(settings, gateway=stack.gateway, flower=stack.flower)
             yield from _accounts(settings, stack.ledger)
     except (Unavailable, redis.RedisError) as error:
         text = str(error) if isinstance(error, Unavailable) else f"can't be used: {describe_fault(error)}"
         yield Finding("redis", is_good=False, text=text)
         yield from _accounts(settings, None)
     yield _sink(settings)
+    yield from check_disks(settings)
     yield _notices(settings)
     yield Finding("order", is_good=True, text=send_line(settings))  # users paste this into tickets
-
-
-def _flower(url: str | None) -> Iterator[Finding]:
-    """Report a Flower that shows and changes everything without a password."""
-    if url is None:
-        return
-    try:
-        is_open = requests.get(f"{url}/api/workers", timeout=FLOWER_SECS, allow_redirects=False).ok
-    except requests.RequestException:
-        return
-    if is_open:
-        text, fix = f"{url} is open to everyone who reaches it", "Set FLOWER_BASIC_AUTH=user:password, and restart it."
-        yield Finding("flower", is_good=False, text=text, fix=fix)
 
 
 def _accounts(settings: Settings, ledger: Ledger | None) -> Iterator[Finding]:
