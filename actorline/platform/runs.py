@@ -64,15 +64,16 @@ class RunSight(Resource):
 
 
 class RunSummary(RunSight):
-    """A run as it is in lists (OpenAPI, components/schemas/RunShort)."""
+    """A run as it is in lists (OpenAPI, components/schemas/RunShort). What a search can do without may be missing: one
+    run of somebody else's must not make the whole list unreadable.
+    """
 
-    act_id: str
+    act_id: str | None = None
     actor_task_id: str | None = None
     finished_at: datetime | None = None
     build_id: str | None = None
     build_number: str | None = None
-    default_dataset_id: DatasetId
-    default_key_value_store_id: str
+    default_key_value_store_id: str | None = None
     meta: RunMeta = Field(default_factory=RunMeta)
 
     @property
@@ -83,6 +84,9 @@ class RunSummary(RunSight):
 class Run(RunSummary):
     """A run (OpenAPI, components/schemas/Run)."""
 
+    act_id: str
+    default_dataset_id: DatasetId
+    default_key_value_store_id: str
     status_message: str | None = None
     exit_code: int | None = None
     stats: RunStats = Field(default_factory=RunStats)

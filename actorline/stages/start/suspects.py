@@ -55,7 +55,7 @@ class _Target:
     def fits(self, run: RunSummary) -> bool:
         if self.actor_task_id:
             return run.actor_task_id in {None, self.actor_task_id}
-        if self.actor_id in {None, run.act_id}:
+        if None in {self.actor_id, run.act_id} or self.actor_id == run.act_id:
             return True
         return bool(get_run(self.platform, run.id).metamorphs)  # it may have begun as a run of our Actor
 
@@ -66,6 +66,8 @@ def _has_input(platform: Platform, run: RunSummary, is_ours: Callable[[bytes], b
     Each start of ours has one, and a record can be read as soon as it was written (`docs/platform-facts.md#records`): a
     run without INPUT is somebody else's, and so is one larger than any start could make it: its Actor wrote it.
     """
+    if run.default_key_value_store_id is None:
+        return True
     stored = bytearray()
     try:
         with contextlib.closing(open_record(platform, run.default_key_value_store_id, INPUT)) as record:

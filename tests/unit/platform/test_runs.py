@@ -187,6 +187,12 @@ def test_all_pages_are_listed_each_run_once(platform, api):
     assert runs_api.queries[0] == {"startedAfter": "2026-11-24T08:00:00.000Z", "offset": "0", "limit": "1000"}
 
 
+def test_run_that_a_list_says_little_of_is_listed(platform, api):
+    little = {name: run_of("r0", 0)[name] for name in ("id", "status", "startedAt")}
+    RunsApi(api, [little, run_of("r1", 1)], page_max=1000)
+    assert ids(list_runs(platform, started_after=T0)) == ["r0", "r1"]
+
+
 def test_no_run_means_one_request(platform, api):
     runs_api = RunsApi(api, [], page_max=3)
 

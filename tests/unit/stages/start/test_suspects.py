@@ -31,6 +31,20 @@ def test_an_input_is_ours_if_it_holds_all_that_we_sent(sent, stored, alike):
     assert is_alike(sent, stored) is alike
 
 
+def is_suspect(monkeypatch, **said):
+    """Return whether a run of which a list says this may be the job's."""
+    run = SimpleNamespace(id="run", **said)
+    ledger = SimpleNamespace(runs=SimpleNamespace(key_of=lambda _: None))
+    monkeypatch.setattr(suspects, "get_actor", lambda *_: SimpleNamespace(id="actor"))
+    job = SimpleNamespace(key="job", document=SimpleNamespace(actor_task=None, actor="demo/rows"))
+    return suspects.may_be_ours(ledger, None, job, lambda _: True, [run]) == [run]
+
+
+@pytest.mark.parametrize("act_id", [None, "actor"])
+def test_run_that_a_list_says_little_of_may_be_ours(monkeypatch, act_id):
+    assert is_suspect(monkeypatch, act_id=act_id, default_key_value_store_id=None)
+
+
 def test_an_input_beyond_any_start_isnt_read_to_its_end(monkeypatch):
     read = []
 
@@ -44,10 +58,5 @@ def test_an_input_beyond_any_start_isnt_read_to_its_end(monkeypatch):
             pass
 
     monkeypatch.setattr(suspects, "open_record", lambda *_: Endless())
-    run = SimpleNamespace(id="run", act_id="actor", default_key_value_store_id="store")
-    ledger = SimpleNamespace(runs=SimpleNamespace(key_of=lambda _: None))
-    monkeypatch.setattr(suspects, "get_actor", lambda *_: SimpleNamespace(id="actor"))
-    job = SimpleNamespace(key="job", document=SimpleNamespace(actor_task=None, actor="demo/rows"))
-
-    assert not suspects.may_be_ours(ledger, None, job, lambda _: True, [run])
+    assert not is_suspect(monkeypatch, act_id="actor", default_key_value_store_id="store")
     assert sum(read) <= suspects.STORED_BYTES_MAX + suspects.BLOCK_BYTES
