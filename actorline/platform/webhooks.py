@@ -8,11 +8,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 
 from pydantic import Field, SecretStr
 
 from actorline.platform.client import Platform
+from actorline.platform.json_text import parse_json
 from actorline.platform.resource import Resource, path_segment
 from actorline.platform.runs import RunMeta
 
@@ -74,6 +75,13 @@ class RunEvent(Resource):
     event_type: str
     event_data: EventData = Field(default_factory=EventData)
     resource: EventResource = Field(default_factory=EventResource)
+
+    @classmethod
+    def read(cls, body: bytes) -> Self:
+        """Return the event of a request's body, as leniently as all of the platform's texts are read. Raises
+        ValidationError if it is none.
+        """
+        return cls.model_validate(parse_json(body))
 
 
 def adhoc_query(receiver: Receiver, idempotency_key: str) -> dict[str, str]:

@@ -102,7 +102,7 @@ async def _read(request: Request) -> bytes:
 def _parsed(body: bytes) -> RunEvent:
     """Parse the event. Raises Fault (400) if it isn't one."""
     try:
-        return RunEvent.model_validate_json(body)
+        return RunEvent.read(body)
     except ValidationError:
         raise Fault(
             400, Code.REQUEST_INVALID, "The body is not the platform's default JSON payload. Nothing was done."

@@ -39,12 +39,17 @@ def test_secret_shows_in_no_repr():
     ],
 )
 def test_event_is_read_for_its_run_only(payload, run_id, user_agent):
-    event = RunEvent.model_validate_json(json.dumps(payload))
+    event = RunEvent.read(json.dumps(payload).encode())
     assert (event.event_data.actor_run_id, event.resource.meta.user_agent) == (run_id, user_agent)
     assert "SUCCEEDED" not in repr(event)
+
+
+def test_event_whose_text_javascript_has_cut_in_a_character_is_read():
+    body = rb'{"eventType": "X", "eventData": {"actorRunId": "r1"}, "resource": {"statusMessage": "Done \ud83d"}}'
+    assert RunEvent.read(body).event_data.actor_run_id == "r1"
 
 
 @pytest.mark.parametrize("payload", [[], "text", {}, {"eventType": 5}])
 def test_what_is_no_event_is_refused(payload):
     with pytest.raises(ValidationError):
-        RunEvent.model_validate_json(json.dumps(payload))
+        RunEvent.read(json.dumps(payload).encode())
