@@ -3,11 +3,12 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from actorline.checks.finding import Finding
-from actorline.delivery.sink import local_path, split_root
+from actorline.delivery.sink import SinkError, local_path, split_root
 from actorline.settings import Settings
 
 LITTLE_BYTES: Final = 1_000_000_000
@@ -17,7 +18,8 @@ def check_disks(settings: Settings) -> Iterator[Finding]:
     """Yield a finding for each disk on which this machine stores jobs or rows."""
     places: list[tuple[Path, str]] = [] if settings.redis_url else [(settings.home, "Redis"), (settings.home, "logs")]
     if settings.default_sink.startswith("file:"):
-        places.append((local_path(split_root(settings.default_sink)[0]), "rows"))
+        with suppress(SinkError):  # the check of the sink tells it
+            places.append((local_path(split_root(settings.default_sink)[0]), "rows"))
     disks: dict[int, tuple[Path, list[str]]] = {}
     for folder, what in places:
         there = next(parent for parent in (folder, *folder.parents) if os.path.exists(parent))  # noqa: PTH110 - no error if it is closed to us

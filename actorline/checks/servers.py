@@ -1,19 +1,22 @@
 """Whether the servers of an installation respond where they should: gateway, Flower, and the platform's way in."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import Final
 
 import requests
 
 from actorline.checks.finding import Finding
-from actorline.outbound.http_status import is_server_error
+from actorline.outbound.adapter import OutboundAdapter
+from actorline.outbound.http_status import is_success
 from actorline.settings import Settings
 
 RESPONSE_SECS: Final = 3.0
+READ_BYTES: Final = 10_000
 
 
 def check_servers(settings: Settings, *, gateway: str | None, flower: str | None) -> Iterator[Finding]:
-    """Yield a finding for each server there should be. `gateway`, `flower`: the URLs of the running stack's."""
+    """Yield a finding for each server there should be. `gateway`, `flower`: their URLs in the running stack."""
     if gateway:
         yield _gateway(gateway)
     if flower:
@@ -24,44 +27,52 @@ def check_servers(settings: Settings, *, gateway: str | None, flower: str | None
 
 def _gateway(url: str) -> Finding:
     try:
-        response = _get(f"{url}/readyz")
+        status, _ = _get(f"{url}/readyz")
     except requests.RequestException:
         text, fix = f"{url} doesn't respond", "Its log is logs/gateway.log in the home."
         return Finding("gateway", is_good=False, text=text, fix=fix)
-    if not response.ok:
-        return Finding("gateway", is_good=False, text=f"{url} takes no orders now: HTTP {response.status_code}")
+    if not is_success(status):
+        return Finding("gateway", is_good=False, text=f"{url} takes no orders now: HTTP {status}")
     return Finding("gateway", is_good=True, text=f"{url} takes orders")
 
 
 def _flower(url: str) -> Finding:
     try:
-        response = _get(f"{url}/api/workers")
+        status, _ = _get(f"{url}/api/workers")
     except requests.RequestException:
         text, fix = f"{url} doesn't respond", "Its log is logs/flower.log in the home."
         return Finding("flower", is_good=False, text=text, fix=fix)
-    if is_server_error(response.status_code):
-        return Finding("flower", is_good=False, text=f"{url} doesn't work: HTTP {response.status_code}")
-    if response.ok:
+    if is_success(status):
         text, fix = f"{url} is open to everyone who reaches it", "Set FLOWER_BASIC_AUTH=user:password, and restart it."
         return Finding("flower", is_good=False, text=text, fix=fix)
-    return Finding("flower", is_good=True, text=f"{url} asks for a password")
+    asks = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+    text = f"{url} {'asks for a password' if asks else f'responds with HTTP {status}'}"
+    return Finding("flower", is_good=asks, text=text)
 
 
 def _webhooks(url: str) -> Finding:
     """Report whether the gateway is found where the platform is told to send webhooks."""
     try:
-        is_ours = _get(f"{url}/healthz").json() == {"status": "ok"}
-    except requests.exceptions.JSONDecodeError:
-        is_ours = False
+        status, body = _get(f"{url}/healthz", trust_env=True)
     except requests.RequestException:
         text = f"{url} doesn't respond to this machine"
         fix = "The platform must reach the gateway there, from outside. Without webhooks, runs are polled."
         return Finding("webhooks", is_good=True, text=text, fix=fix)
-    if is_ours:
+    if body == b'{"status":"ok"}':
         return Finding("webhooks", is_good=True, text=f"the gateway is reached at {url}")
-    text, fix = f"{url} is another server, not the gateway", "Set ACTORLINE_PUBLIC_URL, or mend the proxy in front."
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:  # a proxy may let webhooks through only
+        text = f"{url} refuses to be looked at (HTTP {status}): whether webhooks get through isn't known"
+        return Finding("webhooks", is_good=True, text=text)
+    text, fix = f"{url} leads elsewhere (HTTP {status})", "Set ACTORLINE_PUBLIC_URL, or mend the proxy in front."
     return Finding("webhooks", is_good=False, text=text, fix=fix)
 
 
-def _get(url: str) -> requests.Response:
-    return requests.get(url, timeout=RESPONSE_SECS, allow_redirects=False)
+def _get(url: str, *, trust_env: bool = False) -> tuple[int, bytes]:
+    """Return status and the beginning of the body. `trust_env`: proxies count; this machine needs none for itself."""
+    with requests.Session() as session:
+        session.trust_env = trust_env
+        session.auth = lambda request: request  # nothing from ~/.netrc
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, OutboundAdapter())
+        with session.get(url, timeout=RESPONSE_SECS, allow_redirects=False, stream=True) as response:
+            return response.status_code, next(response.iter_content(READ_BYTES), b"").strip()

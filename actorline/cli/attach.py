@@ -54,8 +54,8 @@ def attach(
     """Use the stack on this Redis, and start what is missing (`workers`: there are jobs to run).
 
     `to_order`: something may be ordered, so Redis must persist it; default: where workers are needed. Workers that this
-    command started have ended after it, however it ends, unless another command uses them by then. Raises Unavailable
-    if Redis can't be reached, or could lose what is ordered.
+    command started have ended when the block is left, unless another command uses them by then. Raises Unavailable if
+    Redis can't be reached, or could lose what is ordered.
     """
     to_order = workers if to_order is None else to_order
     if settings.redis_url is not None:
@@ -221,11 +221,11 @@ def unattended_jobs(settings: Settings, ledger: Ledger) -> str | None:
 
 
 def check_running(settings: Settings, refusal: str) -> None:
-    """Raise Refused where no workers will run what is ordered: a stack that a command has brought up ends with it, and
-    those of a stack of this command's own would first start, and pay for, what others have ordered.
+    """Raise Refused where no workers will run what is ordered: a home's stack that a command has brought up ends with
+    it, and one of this command's own would first start, and pay for, what others have ordered.
     """
     state = read_state(settings) if _is_running(settings) else None
-    if state and state["workers"] and state.get("stays", True):  # not told by stacks before 0.1.0
+    if state and state["workers"] and state.get("stays", True):  # a stack of an earlier version doesn't say
         return
     if settings.redis_url is None or not (has_workers(settings) or were_seen(open_ledger(settings, to_order=False))):
         raise Refused(Code.REDIS_UNAVAILABLE, refusal)

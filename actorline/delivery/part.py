@@ -39,8 +39,11 @@ ONE_JSON: Final = "application/json"
 
 OpenResponse = Callable[[int, int], ItemsResponse]
 """(offset, limit) -> the response, to be closed."""
-CountItems = Callable[[int, int], int | None]
-"""(offset, limit) -> how many items the window has before any filter; None: the platform doesn't say."""
+
+
+class CountItems(Protocol):
+    def __call__(self, offset: int, limit: int, *, filtered: bool) -> int | None:
+        """Return how many items the platform counts in a window, with or without the filter; None: it doesn't say."""
 
 
 @dataclass
@@ -68,7 +71,7 @@ def download_window(
     compress: bool,
     keeps_count: bool,
     keep_alive: Callable[[], None],
-    count_items: CountItems = lambda _offset, _limit: None,
+    count_items: CountItems | None = None,
 ) -> PartFacts:
     """Fetch all of a window into `file`, asking for the rest of it as long as there is known to be more.
 
@@ -89,9 +92,11 @@ def download_window(
             rows = page.store(response, keep_alive)
         finally:
             response.close()
-        has = min(max(window.offset + expected, response.total or 0) - offset, limit)
-        counted = count_items(offset, limit) if not keeps_count and _may_count_rows(response, rows, has) else None
-        scanned = _scanned(response, rows, limit, text, keeps_count=keeps_count, counted=counted)
+        has = max(min(max(window.offset + expected, response.total or 0) - offset, limit), 0)
+        counted = response.scanned
+        if count_items and not keeps_count and counted == rows != has:
+            counted = _count_before_filter(count_items, rows, offset, limit, has)
+        scanned = _scanned(response, counted, rows, limit, text, keeps_count=keeps_count)
         facts.items += scanned if keeps_count else rows
         facts.scanned += scanned
         facts.total = response.total if response.total is not None else facts.total
@@ -181,14 +186,13 @@ class _Page:
 
 
 def _scanned(
-    response: ItemsResponse, rows: int, limit: int, text: PageText, *, keeps_count: bool, counted: int | None
+    response: ItemsResponse, scanned: int | None, rows: int, limit: int, text: PageText, *, keeps_count: bool
 ) -> int:
-    """Return the number of items that the response scanned; `counted`: by another request, which counts before it.
+    """Return the number of items that the response scanned, which is checked against what came.
 
-    Its header `X-Apify-Pagination-Count` says it, and is checked against what came. Without it the rows are counted,
-    unless the response may be one JSON text: an error of something in between, with status 200, is no row.
+    Without a count (`X-Apify-Pagination-Count`) the rows are counted, unless the response may be one JSON text: an
+    error of something in between, with status 200, is no row.
     """
-    scanned = response.scanned if counted is None else counted
     if scanned is None:
         if not (keeps_count and text.counts_exactly) or _media_type(response) == ONE_JSON:
             raise UnreadablePage("the response doesn't say how many items it scanned (X-Apify-Pagination-Count)")
@@ -202,11 +206,21 @@ def _scanned(
     return scanned
 
 
-def _may_count_rows(response: ItemsResponse, rows: int, has: int) -> bool:
-    """Return whether the count of a filtered response may be that of its rows, not of the items that it scanned
-    (`docs/platform-facts.md#pagination-headers`): it is no larger, and isn't what the window `has` as far as is known.
+def _count_before_filter(count_items: CountItems, rows: int, offset: int, limit: int, has: int) -> int:
+    """Return how many items a filtered response scanned, whose count is that of its rows, and isn't what the window
+    `has` as far as is known: a platform may count items or rows (`docs/platform-facts.md#pagination-headers`).
+
+    Where so many items are counted alike with the filter and without it, the response has exactly their rows. Raises
+    UnreadablePage where rows are counted and items may have come in the meantime: it is read again later.
     """
-    return response.scanned is not None and response.scanned <= rows and response.scanned != max(has, 0)
+    probe = min(rows, limit) or limit
+    with_filter, without = (count_items(offset, probe, filtered=filtered) for filtered in (True, False))
+    if None in {with_filter, without} or with_filter == without:
+        return rows
+    items = count_items(offset, limit, filtered=False)
+    if items is None or items > has:
+        raise UnreadablePage(f"the response counts its {rows:,} rows, and how many items it scanned can't be told yet")
+    return items
 
 
 def _media_type(response: ItemsResponse) -> str:

@@ -24,10 +24,8 @@ class OutboundAdapter(HTTPAdapter):
         self._use_own_connections(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        is_new = proxy not in self.proxy_manager
         manager = super().proxy_manager_for(proxy, **options)
-        if is_new:
-            self._use_own_connections(manager)
+        self._use_own_connections(manager)  # of two threads the second may get it before the first has done this
         return manager
 
     def build_connection_pool_key_attributes(
@@ -41,8 +39,10 @@ class OutboundAdapter(HTTPAdapter):
         """Do nothing: the pool already has the context."""
 
     def _use_own_connections(self, manager: urllib3.PoolManager) -> None:
-        """Derive the pools from the manager's own, which may be those of a SOCKS proxy."""
+        """Derive the pools from the manager's own, which may be those of a SOCKS proxy. Safe to repeat."""
         pools: dict[str, Any] = manager.pool_classes_by_scheme
+        if all(pool.ConnectionCls.response_class is WholeHead for pool in pools.values()):
+            return
         manager.pool_classes_by_scheme = {
             scheme: type("Pool", (pool,), {"ConnectionCls": self.connection_class(pool.ConnectionCls)})
             for scheme, pool in pools.items()

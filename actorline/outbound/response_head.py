@@ -21,8 +21,14 @@ may be silent.
 """
 
 
+class TooSlow(TimeoutError):
+    """The head, or a part of the body, takes longer than it may."""
+
+
 class WholeHead(HTTPResponse):
-    """A response whose head is there within its socket's time-out and `HEAD_SECS`; raises TimeoutError otherwise."""
+    """A response whose head is there within its socket's time-out (none counts as 0 s) and `HEAD_SECS`; raises TooSlow
+    otherwise.
+    """
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
         super().__init__(sock, *args, **options)
@@ -31,7 +37,7 @@ class WholeHead(HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
-        self._reads.until = None
+        self._reads.begin_body()
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:
@@ -42,38 +48,36 @@ class WholeHead(HTTPResponse):
 
 
 class _TimedReads(io.RawIOBase):
-    """The reads of a socket that may be silent for `silence_s`; raise TimeoutError where they take too long.
-
-    `until`: when the head must be there, by the monotonic clock; None: it is.
+    """The reads of a socket that may be silent for `silence_s`. None begins after what came was too slow: it raises
+    TooSlow. What has come is never thrown away.
     """
 
     def __init__(self, raw: io.RawIOBase, *, silence_s: float) -> None:
         self._raw = raw
+        self._head_by: float | None = time.monotonic() + silence_s + HEAD_SECS
         self._slow_s = silence_s + SLOW_SECS
-        self._waited_s = 0.0
-        self._bytes = 0
-        self.until: float | None = time.monotonic() + silence_s + HEAD_SECS
+        self._waited_s, self._bytes = 0.0, 0
+
+    def begin_body(self) -> None:
+        self._head_by = None
+        self._waited_s, self._bytes = 0.0, 0
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int | None:
         began = time.monotonic()
-        if self.until is not None and began > self.until:
-            raise TimeoutError("the head of the response doesn't end")
+        if self._head_by is not None:
+            if began > self._head_by:
+                raise TooSlow("the head of the response doesn't end")
+        elif self._waited_s > self._slow_s:
+            if self._bytes < SLOW_BYTES:
+                raise TooSlow(f"the response comes too slowly: {self._bytes:,} bytes in {self._waited_s:.0f} s")
+            self._waited_s, self._bytes = 0.0, 0
         count = self._raw.readinto(buffer)
-        self._note(count or 0, time.monotonic() - began)
+        self._bytes += count or 0
+        self._waited_s += time.monotonic() - began  # not what its reader takes between two reads
         return count
-
-    def _note(self, count: int, waited_s: float) -> None:
-        """Count what came while it was waited for; the time that its reader takes between two reads isn't."""
-        self._bytes += count
-        self._waited_s += waited_s
-        if self._waited_s <= self._slow_s:
-            return
-        if self._bytes < SLOW_BYTES:
-            raise TimeoutError("the response comes too slowly")
-        self._bytes, self._waited_s = 0, 0.0
 
     def fileno(self) -> int:
         return self._raw.fileno()

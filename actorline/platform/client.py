@@ -56,8 +56,8 @@ class Governor(Protocol):
 
 
 def encode_query(params: Params) -> str:
-    """Return the query as every server reads it: only forms take `+` for a space, and a comma between the parts of a
-    list is no part of them.
+    """Return the query as every server reads it: only forms take `+` for a space, and a comma separates the parts
+    of a list.
     """
     return urlencode(params, safe=",", quote_via=quote)
 

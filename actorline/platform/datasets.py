@@ -92,14 +92,16 @@ def open_items(
     return page
 
 
-def count_items(platform: Platform, dataset_id: DatasetId, *, offset: int, limit: int) -> int | None:
-    """Return how many items the window `[offset, offset + limit)` has before any filter; None if the platform doesn't
-    say. Raises PlatformUnavailable.
+def count_items(
+    platform: Platform, dataset_id: DatasetId, *, offset: int, limit: int, params: Mapping[str, str]
+) -> int | None:
+    """Return how many items the platform counts in the window `[offset, offset + limit)` with further `params`; None if
+    it doesn't say. Raises PlatformUnavailable.
 
     Source: OpenAPI, /v2/datasets/{datasetId}/items, HEAD.
     """
     try:
-        response = platform.head(f"datasets/{safe_id(dataset_id)}/items", {"offset": offset, "limit": limit})
+        response = platform.head(f"datasets/{safe_id(dataset_id)}/items", {**params, "offset": offset, "limit": limit})
     except PlatformUnavailable:
         raise
     except PlatformError:  # it refuses to
@@ -129,8 +131,9 @@ class ItemsReader:
             self.platform, self.dataset_id, offset=offset, limit=limit, params=self.params, silence_s=self.silence_s
         )
 
-    def count(self, offset: int, limit: int) -> int | None:
-        return count_items(self.platform, self.dataset_id, offset=offset, limit=limit)
+    def count(self, offset: int, limit: int, *, filtered: bool) -> int | None:
+        params = self.params if filtered else {}
+        return count_items(self.platform, self.dataset_id, offset=offset, limit=limit, params=params)
 
     def cut(self) -> None:
         if self._page:

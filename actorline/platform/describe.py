@@ -7,9 +7,11 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
+from actorline.outbound.response_head import TooSlow
+
 # what urllib3 and Python write for programmers, and the same for people
 _PLAIN_WORDS: Final = (
-    (re.compile(r"HTTPS?Connection(?:Pool)?\(host='([^']*)', port='?(\d+)'?\): "), r"\1:\2: "),
+    (re.compile(r"\w+\(host='([^']*)', port='?(\d+)'?\): "), r"\1:\2: "),
     (re.compile(r"timed out\. \((?:read|connect) timeout=([\d.]+?)(?:\.0)?\)"), r"timed out after \1 s"),
     (re.compile(r"\[Errno -?\d+\] | \(_ssl\.c:\d+\)"), ""),
 )
@@ -32,6 +34,8 @@ def describe_fault(error: requests.RequestException | urllib3.exceptions.HTTPErr
         cause = getattr(error.args[0], "reason", error.args[0])
     if not isinstance(cause, urllib3.exceptions.HTTPError):
         return type(error).__name__
+    if isinstance(cause.__cause__, TooSlow):
+        return str(cause.__cause__)
     words = str(cause)
     for programmers, plain in _PLAIN_WORDS:
         words = programmers.sub(plain, words)

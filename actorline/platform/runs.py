@@ -160,14 +160,13 @@ def list_pages_of_runs(
 def get_log_tail(platform: Platform, run_id: RunId, lines: int = 20) -> list[str]:
     """Return the last `lines` lines of the log, out of its last 64 kB; the log is read through, but never held.
 
-    There is no way to ask for the end only: `docs/platform-facts.md#log`. Raises PlatformUnavailable also if that takes
-    long.
+    There is no way to ask for the end only: `docs/platform-facts.md#log`.
     """
     from actorline.platform.body import Body
 
     tail, size_bytes = bytearray(), 0
     with Body(platform.stream(f"logs/{safe_id(run_id)}")) as log:
-        for block in log.arriving():
+        for block in log.decoded_blocks(LOG_TAIL_BYTES):
             tail += block
             del tail[:-LOG_TAIL_BYTES]
             size_bytes += len(block)

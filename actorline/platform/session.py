@@ -16,9 +16,11 @@ from requests.auth import AuthBase
 
 from actorline.outbound.adapter import OutboundAdapter
 from actorline.outbound.authorities import authorities_context
+from actorline.platform.headers import int_header
 
 # A record is redirected once, to the storage: docs/platform-facts.md#records
 MAX_REDIRECTS: Final = 5
+REDIRECT_BYTES: Final = 64 * 1024  # are read, so that the connection can be used again
 
 
 class NoSocks(requests.exceptions.ProxyError):
@@ -99,8 +101,8 @@ class PlatformSession(requests.Session):
         }
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:
-        """Return where a response redirects to, with its body left unread: requests would read all of it, however long
-        that takes. Raises InvalidURL where requests would let a bare ValueError out.
+        """Return where a response redirects to. A large body, or one without a length, is left unread with its
+        connection: requests would read all of it. Raises InvalidURL where requests would let a bare ValueError out.
         """
         try:
             target = super().get_redirect_target(resp)
@@ -108,7 +110,8 @@ class PlatformSession(requests.Session):
         except ValueError as error:
             resp.close()  # nobody gets to see it
             raise requests.exceptions.InvalidURL("the response redirects to what is no URL") from error
-        if target is not None and resp.headers.get("Content-Length") != "0":
+        length = int_header(resp, "Content-Length")
+        if target is not None and (length is None or length > REDIRECT_BYTES):
             resp.close()
             resp._content = b""  # noqa: SLF001 - what requests takes for a body that was read
         return target

@@ -5,6 +5,7 @@ Its body has no run id, so who sends it finds the run by the marker: `docs/platf
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Final
 
 import requests
@@ -38,7 +39,7 @@ def run_sync(
         silence_s=SYNC_SILENCE_SECS,
         headers={"Accept": "*/*"},
     )
-    if not is_success(response.status_code):
+    if not is_success(response.status_code) or response.status_code == HTTPStatus.PARTIAL_CONTENT:
         with response:
             return _run_of(response)
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()

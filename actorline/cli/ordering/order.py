@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from actorline.errors import Code, Refused
-from actorline.jobs.document.label import parse_label
+from actorline.jobs.document import label
 
 DEFAULT_SINK: Final = "rows/{key}"
 
@@ -54,11 +54,12 @@ def parse_json(raw: bytes | str) -> Any:
 
 
 def parse_labels(labels: list[str]) -> dict[str, str]:
-    pairs = [parse_label(label) for label in labels]
-    for label, pair in zip(labels, pairs, strict=True):
-        if pair is None:
-            raise Refused(Code.DOCUMENT_INVALID, f"A label must be NAME=VALUE, not {label!r}. Nothing was started.")
-    return dict(pair for pair in pairs if pair)
+    """Return the labels by name. Raises Refused."""
+    try:
+        return label.parse_labels(labels)
+    except ValueError as error:
+        message = f"A label must be NAME=VALUE, not {str(error)!r}. Nothing was started."
+        raise Refused(Code.DOCUMENT_INVALID, message) from None
 
 
 def sink_url(out: str | None) -> str:

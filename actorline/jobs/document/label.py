@@ -1,12 +1,18 @@
-"""A label as people write it: `name=value` or `name:value`, by the first of both signs; a name has neither."""
+"""Labels as people write them: `name=value` or `name:value`, by the first of both signs; a name has neither."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
-_SIGN: Final = re.compile("[=:]")
+_LABEL: Final = re.compile("([^=:]+)[=:](.*)", re.DOTALL)
 
 
-def parse_label(text: str) -> tuple[str, str] | None:
-    """Return the label's name and value; None: there is no sign, or no name before it."""
-    name, *value = _SIGN.split(text, maxsplit=1)
-    return (name, value[0]) if name and value else None
+def parse_labels(labels: Iterable[str]) -> dict[str, str]:
+    """Return the labels by name. Raises ValueError with one that has no sign, or no name before it."""
+    found = {}
+    for label in labels:
+        parts = _LABEL.fullmatch(label)
+        if parts is None:
+            raise ValueError(label)
+        found[parts[1]] = parts[2]
+    return found

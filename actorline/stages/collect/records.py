@@ -97,7 +97,7 @@ class RecordKeeper:
             written = StoredFile(file, compress=False)
             for block in record.blocks(BLOCK_BYTES):
                 written.write(block)
-            if not (record.is_framed or record.is_gzip) and self._digest(record_key) != written.sha256:
+            if not record.is_framed and self._digest(record_key) != written.sha256:
                 raise platform_errors.PlatformUnavailable("it comes without a length, and was not the same twice")
             if not (self.sink.publish(file, name) or holds_same(self.sink, name, written.size, written.sha256)):
                 self.sink.publish_instead(file, name, self.superseded + name)

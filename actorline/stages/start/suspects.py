@@ -55,9 +55,10 @@ class _Target:
     def fits(self, run: RunSummary) -> bool:
         if self.actor_task_id:
             return run.actor_task_id in {None, self.actor_task_id}
-        if None in {self.actor_id, run.act_id} or self.actor_id == run.act_id:
+        if self.actor_id in {None, run.act_id}:
             return True
-        return bool(get_run(self.platform, run.id).metamorphs)  # it may have begun as a run of our Actor
+        whole = get_run(self.platform, run.id)
+        return whole.act_id == self.actor_id or bool(whole.metamorphs)  # it may have begun as a run of our Actor
 
 
 def _has_input(platform: Platform, run: RunSummary, is_ours: Callable[[bytes], bool]) -> bool:
@@ -66,11 +67,10 @@ def _has_input(platform: Platform, run: RunSummary, is_ours: Callable[[bytes], b
     Each start of ours has one, and a record can be read as soon as it was written (`docs/platform-facts.md#records`): a
     run without INPUT is somebody else's, and so is one larger than any start could make it: its Actor wrote it.
     """
-    if run.default_key_value_store_id is None:
-        return True
+    store = run.default_key_value_store_id or get_run(platform, run.id).default_key_value_store_id
     stored = bytearray()
     try:
-        with contextlib.closing(open_record(platform, run.default_key_value_store_id, INPUT)) as record:
+        with contextlib.closing(open_record(platform, store, INPUT)) as record:
             for block in record.blocks(BLOCK_BYTES):
                 stored += block
                 if len(stored) > STORED_BYTES_MAX:

@@ -62,7 +62,7 @@ class Poller:
         if job.state is State.ABORTING:
             with suppress(platform_errors.PlatformError):
                 run = get_run(self.platform, run_id)
-                if run.is_terminal:
+                if _has_ended(job, run):
                     return self._ended(job, run)
         return self._try_again(job, error)
 

@@ -15,6 +15,7 @@ from actorline.settings import Settings
         ("redis://127.0.0.1:1/0", "file://{folder}/rows-{{key}}/", ["rows"]),
         ("redis://127.0.0.1:1/0", "s3://bucket/{{key}}/", []),
         ("redis://127.0.0.1:1/0", "file:///proc/nowhere/{{key}}/", []),
+        ("redis://127.0.0.1:1/0", "file://elsewhere/rows/{{key}}/", []),
     ],
 )
 def test_each_disk_is_named_once_with_what_is_stored_there(tmp_path, redis_url, sink, stored):

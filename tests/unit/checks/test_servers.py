@@ -1,6 +1,5 @@
 """What `doctor` says of gateway, Flower and the platform's way in: where they respond, and where they don't."""
 
-import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,9 +17,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         is_good = self.path.startswith("/good")
-        self.send_response({"good": 200, "open": 200, "closed": 401}.get(self.path.split("/")[1], 503))
+        statuses = {"good": 200, "open": 200, "closed": 401, "nothing": 404}
+        self.send_response(statuses.get(self.path.split("/")[1], 503))
         self.end_headers()
-        self.wfile.write(json.dumps({"status": "ok"}).encode() if is_good else b"<html>")
+        self.wfile.write(b'{"status":"ok"}' if is_good else b"<html>")
 
     def log_message(self, *_: object) -> None:
         pass
@@ -55,13 +55,23 @@ def judge(subject: str, url: str) -> tuple[bool, str]:
         ("flower", "/open", False, "Set FLOWER_BASIC_AUTH"),
         ("flower", None, False, "logs/flower.log"),
         ("webhooks", "/good", True, "the gateway is reached"),
-        ("webhooks", "/open", False, "is another server"),
+        ("flower", "/nothing", False, "HTTP 404"),
+        ("webhooks", "/open", False, "leads elsewhere (HTTP 200)"),
+        ("webhooks", "/bad", False, "leads elsewhere (HTTP 503)"),
+        ("webhooks", "/nothing", True, "isn't known"),  # a proxy that lets nothing but webhooks through
         ("webhooks", None, True, "from outside"),  # only the platform has to reach it
     ],
 )
 def test_each_server_is_judged_by_what_it_responds(server, subject, path, is_good, words):
     good, said = judge(subject, f"{server}{path}" if path else NOWHERE)
     assert (good, words in said) == (is_good, True)
+
+
+def test_this_machines_own_servers_need_no_proxy(server, monkeypatch):
+    monkeypatch.setenv("HTTP_PROXY", NOWHERE)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    assert judge("gateway", f"{server}/good")[0]
 
 
 def test_where_no_server_should_be_none_is_missed():

@@ -1,4 +1,4 @@
-"""What `doctor` proposes for each way in which the platform refuses a token, or doesn't answer."""
+"""What `doctor` proposes for each way in which the platform refuses a token, or doesn't respond."""
 
 import pytest
 

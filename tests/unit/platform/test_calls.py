@@ -1,6 +1,5 @@
 import gzip
 import json
-import time
 import tracemalloc
 
 import pytest
@@ -153,14 +152,12 @@ def test_what_is_not_the_apis_is_unavailable_after_five_tries(platform, api, wai
 
 
 def test_redirect_to_no_host_is_unavailable_its_body_unread():
-    head = f"HTTP/1.1 302 Found\r\nLocation: http://{'x' * 70}.invalid/\r\nContent-Length: 1000\r\n\r\n"
-    with tiny_server(lambda _: drip(head.encode(), bytes(1000))) as server:
+    head = f"HTTP/1.1 302 Found\r\nLocation: http://{'x' * 70}.invalid/\r\nContent-Length: 100000\r\n\r\n"
+    with tiny_server(lambda _: drip(head.encode(), bytes(100_000))) as server:  # longer than any test may take
         platform = Platform(server.url, SecretStr(TOKEN), sleep=lambda _: None)
-        began = time.monotonic()
         with pytest.raises(PlatformUnavailable):
             platform.get_data("x", is_repeated=False)
         platform.close()
-        assert time.monotonic() - began < 10  # all of it takes 20 s
 
 
 def test_a_refusal_that_comes_in_many_chunks_is_read_as_a_whole():

@@ -1,5 +1,7 @@
 """What may come before a response, and how long its head may take: for what is asked, and for a start."""
 
+import io
+import time
 from collections.abc import Callable
 
 import pytest
@@ -13,7 +15,7 @@ from actorline.platform import start as start_module
 from actorline.platform.body import Body
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
-from actorline.platform.start import SendBy, StartRequest, StartUnclear, start_run
+from actorline.platform.start import SendBy, StartDeferred, StartRequest, StartUnclear, start_run
 
 HINTS = (
     b"HTTP/1.1 102 Processing\r\n\r\n"
@@ -64,7 +66,7 @@ def test_head_that_comes_byte_by_byte_holds_no_thread(monkeypatch, response: byt
     monkeypatch.setattr(response_head, "HEAD_SECS", 0.2)
     with tiny_server(lambda _: drip(b"", response)) as server:
         platform = open_platform(server.url, read_timeout_s=0.5)
-        with pytest.raises(PlatformUnavailable):
+        with pytest.raises(PlatformUnavailable, match="the head of the response doesn't end"):
             ask(platform)
         platform.close()
 
@@ -94,3 +96,33 @@ def test_body_that_comes_too_slowly_is_given_up(monkeypatch, least_bytes: int, i
                 with pytest.raises(PlatformUnavailable, match="broke off"):
                     list(body.blocks(1_000))
         platform.close()
+
+
+def test_faults_name_the_server_as_people_do() -> None:
+    platform = open_platform("http://127.0.0.1:1")
+    with pytest.raises(PlatformUnavailable, match=r" 127\.0\.0\.1:1: "):
+        ask(platform)
+    with pytest.raises(StartDeferred, match=r"\(127\.0\.0\.1:1: "):
+        start(platform)
+    platform.close()
+
+
+class Late(io.RawIOBase):
+    """A socket of a process that was frozen while its bytes came."""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:
+        time.sleep(0.02)
+        buffer[:2] = b"{}"
+        return 2
+
+
+def test_what_has_come_is_kept_however_late_it_is_read(monkeypatch) -> None:
+    monkeypatch.setattr(response_head, "SLOW_SECS", 0.01)
+    reads = response_head._TimedReads(Late(), silence_s=0)
+    reads.begin_body()
+    assert reads.read(2) == b"{}"
+    with pytest.raises(TimeoutError, match="2 bytes in 0 s"):
+        reads.read(2)

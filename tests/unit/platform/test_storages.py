@@ -78,13 +78,13 @@ def test_a_count_that_a_proxy_has_doubled_is_the_same(platform, api, value):
         assert page.scanned == 5
 
 
-def test_items_of_a_window_are_counted_before_any_filter(platform, api):
+def test_items_of_a_window_are_counted(platform, api):
     url = f"{API}/datasets/d1/items"
     api.head(url, headers={"X-Apify-Pagination-Count": "7"})
     api.head(url, status=405)
-    assert [count_items(platform, "d1", offset=5, limit=9) for _ in range(2)] == [7, None]
-    assert urlsplit(api.calls[0].request.url).query == "offset=5&limit=9"
-    assert count_items(platform, "", offset=5, limit=9) is None, "of a dataset that isn't known yet"
+    assert [count_items(platform, "d1", offset=5, limit=9, params={"clean": "true"}) for _ in range(2)] == [7, None]
+    assert urlsplit(api.calls[0].request.url).query == "clean=true&offset=5&limit=9"
+    assert count_items(platform, "", offset=5, limit=9, params={}) is None, "of a dataset that isn't known yet"
 
 
 def test_without_a_limit_none_is_sent_nor_headers_expected(platform, api):

@@ -31,18 +31,26 @@ def test_an_input_is_ours_if_it_holds_all_that_we_sent(sent, stored, alike):
     assert is_alike(sent, stored) is alike
 
 
-def is_suspect(monkeypatch, **said):
-    """Return whether a run of which a list says this may be the job's."""
+def is_suspect(monkeypatch, *, of="actor", **said):
+    """Return whether a run of which a list says this, and that is `of` an Actor, may be the job's."""
     run = SimpleNamespace(id="run", **said)
     ledger = SimpleNamespace(runs=SimpleNamespace(key_of=lambda _: None))
     monkeypatch.setattr(suspects, "get_actor", lambda *_: SimpleNamespace(id="actor"))
+    whole = SimpleNamespace(act_id=of, metamorphs=[], default_key_value_store_id="store")
+    monkeypatch.setattr(suspects, "get_run", lambda *_: whole)
     job = SimpleNamespace(key="job", document=SimpleNamespace(actor_task=None, actor="demo/rows"))
     return suspects.may_be_ours(ledger, None, job, lambda _: True, [run]) == [run]
 
 
 @pytest.mark.parametrize("act_id", [None, "actor"])
 def test_run_that_a_list_says_little_of_may_be_ours(monkeypatch, act_id):
+    record = SimpleNamespace(blocks=lambda _: [b"{}"], close=lambda: None)
+    monkeypatch.setattr(suspects, "open_record", lambda _platform, store, _key: {"store": record}[store])
     assert is_suspect(monkeypatch, act_id=act_id, default_key_value_store_id=None)
+
+
+def test_run_of_another_actor_isnt_ours_though_a_list_doesnt_say_so(monkeypatch):
+    assert not is_suspect(monkeypatch, of="another", act_id=None, default_key_value_store_id=None)
 
 
 def test_an_input_beyond_any_start_isnt_read_to_its_end(monkeypatch):
