@@ -11,7 +11,6 @@ from tiny_server import drip, raw, tiny_server
 
 from actorline.outbound import response_head
 from actorline.outbound.exchange import exchange
-from actorline.platform import start as start_module
 from actorline.platform.body import Body
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
@@ -33,8 +32,8 @@ LONG = [
 """As many bytes as `drip` sends in six seconds."""
 
 
-def open_platform(url: str, read_timeout_s: float = 30) -> Platform:
-    return Platform(url, SecretStr("t"), read_timeout_s=read_timeout_s)
+def open_platform(url: str) -> Platform:
+    return Platform(url, SecretStr("t"))
 
 
 def start(platform: Platform) -> str:
@@ -58,14 +57,14 @@ def test_interim_responses_are_not_the_response(call: Callable[[Platform], str])
 
 def test_interim_responses_of_a_foreign_server_are_passed() -> None:
     with tiny_server(lambda _: raw(HINTS + CREATED)) as server, exchange(["127.0.0.1"], within_s=30) as session:
-        assert session.get(server.url, timeout=10).status_code == requests.codes.created
+        assert session.get(server.url, timeout=30).status_code == requests.codes.created
 
 
 @pytest.mark.parametrize("response", LONG)
 def test_head_that_comes_byte_by_byte_holds_no_thread(monkeypatch, response: bytes) -> None:
-    monkeypatch.setattr(response_head, "HEAD_SECS", 0.2)
+    monkeypatch.setattr(response_head, "HEAD_SECS", -29.5)  # beyond the 30 s in which a server may be silent
     with tiny_server(lambda _: drip(b"", response)) as server:
-        platform = open_platform(server.url, read_timeout_s=0.5)
+        platform = open_platform(server.url)
         with pytest.raises(PlatformUnavailable, match="the head of the response doesn't end"):
             ask(platform)
         platform.close()
@@ -73,11 +72,10 @@ def test_head_that_comes_byte_by_byte_holds_no_thread(monkeypatch, response: byt
 
 @pytest.mark.parametrize("response", LONG)
 def test_start_whose_head_comes_byte_by_byte_is_unclear(monkeypatch, response: bytes) -> None:
-    monkeypatch.setattr(response_head, "HEAD_SECS", 0.2)
-    monkeypatch.setattr(start_module, "START_TIMEOUT_SECS", 0.5)
+    monkeypatch.setattr(response_head, "HEAD_SECS", -59.5)  # beyond the 60 s of a start
     with tiny_server(lambda _: drip(b"", response)) as server:
         platform = open_platform(server.url)
-        with pytest.raises(StartUnclear):
+        with pytest.raises(StartUnclear, match="the head of the response doesn't end"):
             start(platform)
         platform.close()
     assert len(server.requests) == 1
@@ -124,5 +122,5 @@ def test_what_has_come_is_kept_however_late_it_is_read(monkeypatch) -> None:
     reads = response_head._TimedReads(Late(), silence_s=0)
     reads.begin_body()
     assert reads.read(2) == b"{}"
-    with pytest.raises(TimeoutError, match="2 bytes in 0 s"):
+    with pytest.raises(TimeoutError, match="comes too slowly: 2 bytes"):
         reads.read(2)
