@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from actorline.checks import servers
 from actorline.checks.servers import check_servers
 from actorline.settings import Settings
 
@@ -35,6 +36,12 @@ def server() -> Iterator[str]:
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may keep the server waiting."""
+    monkeypatch.setattr(servers, "RESPONSE_SECS", 60)
 
 
 def judge(subject: str, url: str) -> tuple[bool, str]:
