@@ -29,8 +29,7 @@ def _gateway(url: str) -> Finding:
     try:
         status, _ = _get(f"{url}/readyz")
     except requests.RequestException:
-        text, fix = f"{url} doesn't respond", "Its log is logs/gateway.log in the home."
-        return Finding("gateway", is_good=False, text=text, fix=fix)
+        return _silent("gateway", url)
     if not is_success(status):
         return Finding("gateway", is_good=False, text=f"{url} takes no orders now: HTTP {status}")
     return Finding("gateway", is_good=True, text=f"{url} takes orders")
@@ -40,14 +39,18 @@ def _flower(url: str) -> Finding:
     try:
         status, _ = _get(f"{url}/api/workers")
     except requests.RequestException:
-        text, fix = f"{url} doesn't respond", "Its log is logs/flower.log in the home."
-        return Finding("flower", is_good=False, text=text, fix=fix)
+        return _silent("flower", url)
     if is_success(status):
         text, fix = f"{url} is open to everyone who reaches it", "Set FLOWER_BASIC_AUTH=user:password, and restart it."
         return Finding("flower", is_good=False, text=text, fix=fix)
     asks = status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
     text = f"{url} {'asks for a password' if asks else f'responds with HTTP {status}'}"
     return Finding("flower", is_good=asks, text=text)
+
+
+def _silent(name: str, url: str) -> Finding:
+    fix = f"Its log is logs/{name}.log in the home."
+    return Finding(name, is_good=False, text=f"{url} doesn't respond", fix=fix)
 
 
 def _webhooks(url: str) -> Finding:

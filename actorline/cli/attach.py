@@ -210,8 +210,14 @@ def _is_running(settings: Settings) -> bool:
 
 def logs_of_running(settings: Settings) -> Path | None:
     """Return the folder with the logs of the workers that run in this home; None: there are none."""
+    state = _running_workers(settings)
+    return settings.home / "logs" if state else None
+
+
+def _running_workers(settings: Settings) -> dict[str, Any] | None:
+    """Return the state of the stack that runs in this home with workers; None: there is none."""
     state = read_state(settings) if _is_running(settings) else None
-    return settings.home / "logs" if state and state["workers"] else None
+    return state if state and state["workers"] else None
 
 
 def unattended_jobs(settings: Settings, ledger: Ledger) -> str | None:
@@ -224,8 +230,8 @@ def check_running(settings: Settings, refusal: str) -> None:
     """Raise Refused where no workers will run what is ordered: a home's stack that a command has brought up ends with
     it, and one of this command's own would first start, and pay for, what others have ordered.
     """
-    state = read_state(settings) if _is_running(settings) else None
-    if state and state["workers"] and state.get("stays", True):  # a stack of an earlier version doesn't say
+    state = _running_workers(settings)
+    if state and state.get("stays", True):  # a stack of an earlier version doesn't say
         return
     if settings.redis_url is None or not (has_workers(settings) or were_seen(open_ledger(settings, to_order=False))):
         raise Refused(Code.REDIS_UNAVAILABLE, refusal)

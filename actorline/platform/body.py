@@ -104,19 +104,12 @@ class Body:
         """Return all of it, without the Content-Encoding. Raises PlatformUnavailable also if it is larger, or takes
         longer: few bytes on the wire may inflate to any size, and may come one by one.
         """
-        content = bytearray()
-        for block in self.arriving():
+        content, arriving = bytearray(), self._arriving()
+        for block in self._inflated(arriving, BLOCK_BYTES) if self.is_gzip else arriving:
             content += block
             if len(content) > most_bytes:
                 raise self._unavailable(f"The response has more than {most_bytes:,} bytes; the API's have far fewer")
         return bytes(content)
-
-    def arriving(self) -> Iterator[bytes]:
-        """Yield it in blocks, without the Content-Encoding, as it arrives. Raises PlatformUnavailable also if that
-        takes long.
-        """
-        raw = self._arriving()
-        return self._inflated(raw, BLOCK_BYTES) if self.is_gzip else raw
 
     def _arriving(self) -> Iterator[bytes]:
         """Yield the raw bytes as they arrive."""
