@@ -1,4 +1,4 @@
-"""How this product connects to any server: who is verified by which authorities, and how a response begins."""
+"""How this product connects to any server: who is verified by which authorities, and how slow a response may be."""
 
 from typing import Any
 
@@ -7,17 +7,17 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from actorline.outbound.authorities import authorities_context
-from actorline.outbound.response_head import WholeHead
+from actorline.outbound.timed_response import TimedResponse
 
 
 class OutboundAdapter(HTTPAdapter):
     """Verifies every server with one context, since requests would read the list of authorities for each connection
-    (24 ms of CPU), and reads the head of each response as `WholeHead` does.
+    (24 ms of CPU), and bounds how long each response may take (`TimedResponse`).
     """
 
     def connection_class(self, base: Any) -> Any:
         """Return the class of the connections: urllib3's `base`, or one derived from it."""
-        return type("Connection", (base,), {"response_class": WholeHead})
+        return type("Connection", (base,), {"response_class": TimedResponse})
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, **options)
@@ -41,7 +41,7 @@ class OutboundAdapter(HTTPAdapter):
     def _use_own_connections(self, manager: urllib3.PoolManager) -> None:
         """Derive the pools from the manager's own, which may be those of a SOCKS proxy. Safe to repeat."""
         pools: dict[str, Any] = manager.pool_classes_by_scheme
-        if all(pool.ConnectionCls.response_class is WholeHead for pool in pools.values()):
+        if all(pool.ConnectionCls.response_class is TimedResponse for pool in pools.values()):
             return
         manager.pool_classes_by_scheme = {
             scheme: type("Pool", (pool,), {"ConnectionCls": self.connection_class(pool.ConnectionCls)})

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from actorline.outbound.response_head import TooSlow
+from actorline.outbound.timed_response import TooSlow
 
 # what urllib3 and Python write for programmers, and the same for people
 _PLAIN_WORDS: Final = (

@@ -11,7 +11,7 @@ import responses
 from pydantic import SecretStr
 from tiny_server import drip, tiny_server
 
-from actorline.outbound import response_head
+from actorline.outbound import timed_response
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.runs import Run, abort_run, get_log_tail, get_run, list_runs
@@ -289,7 +289,7 @@ def test_the_log_tail_is_the_last_lines(platform, api):
 
 
 def test_a_log_that_comes_byte_by_byte_holds_no_thread(monkeypatch):
-    monkeypatch.setattr(response_head, "SLOW_SECS", -29.5)  # beyond the 30 s in which a server may be silent
+    monkeypatch.setattr(timed_response, "SLOW_SECS", -29.5)  # beyond the 30 s in which a server may be silent
     with tiny_server(lambda _: drip(b"HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n", 9999 * b"x")) as server:
         platform = Platform(server.url, SecretStr("t"))
         with pytest.raises(PlatformUnavailable, match="comes too slowly"):

@@ -1,5 +1,5 @@
-"""The head of a response: read within a time limit, past the interim responses (1xx) that may come before it; and a
-body that comes byte by byte is given up.
+"""A response that can't hold its reader for ever: its head has a time limit, and a body that comes byte by byte is
+given up. Interim responses (1xx) before it are passed over.
 
 http.client bounds the silence between two bytes, not the head as a whole, and takes every interim response but 100 for
 the response itself. A client must expect them, one or more (RFC 9110, section 15.2).
@@ -25,9 +25,9 @@ class TooSlow(TimeoutError):
     """The head, or a part of the body, takes longer than it may."""
 
 
-class WholeHead(HTTPResponse):
-    """A response whose head is there within its socket's time-out (none counts as 0 s) and `HEAD_SECS`; raises TooSlow
-    otherwise.
+class TimedResponse(HTTPResponse):
+    """A response whose head must be there within its socket's time-out (none counts as 0 s) and `HEAD_SECS`, and whose
+    body must not be as slow as `SLOW_SECS` says; reading it raises TooSlow otherwise.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:

@@ -9,7 +9,7 @@ import requests
 from pydantic import SecretStr
 from tiny_server import drip, raw, tiny_server
 
-from actorline.outbound import response_head
+from actorline.outbound import timed_response
 from actorline.outbound.exchange import exchange
 from actorline.platform.body import Body
 from actorline.platform.client import Platform
@@ -62,7 +62,7 @@ def test_interim_responses_of_a_foreign_server_are_passed() -> None:
 
 @pytest.mark.parametrize("response", LONG)
 def test_head_that_comes_byte_by_byte_holds_no_thread(monkeypatch, response: bytes) -> None:
-    monkeypatch.setattr(response_head, "HEAD_SECS", -29.5)  # beyond the 30 s in which a server may be silent
+    monkeypatch.setattr(timed_response, "HEAD_SECS", -29.5)  # beyond the 30 s in which a server may be silent
     with tiny_server(lambda _: drip(b"", response)) as server:
         platform = open_platform(server.url)
         with pytest.raises(PlatformUnavailable, match="the head of the response doesn't end"):
@@ -72,7 +72,7 @@ def test_head_that_comes_byte_by_byte_holds_no_thread(monkeypatch, response: byt
 
 @pytest.mark.parametrize("response", LONG)
 def test_start_whose_head_comes_byte_by_byte_is_unclear(monkeypatch, response: bytes) -> None:
-    monkeypatch.setattr(response_head, "HEAD_SECS", -59.5)  # beyond the 60 s of a start
+    monkeypatch.setattr(timed_response, "HEAD_SECS", -59.5)  # beyond the 60 s of a start
     with tiny_server(lambda _: drip(b"", response)) as server:
         platform = open_platform(server.url)
         with pytest.raises(StartUnclear, match="the head of the response doesn't end"):
@@ -83,8 +83,8 @@ def test_start_whose_head_comes_byte_by_byte_is_unclear(monkeypatch, response: b
 
 @pytest.mark.parametrize(("least_bytes", "is_read"), [(10_000, False), (1, True)])
 def test_body_that_comes_too_slowly_is_given_up(monkeypatch, least_bytes: int, is_read: bool) -> None:
-    monkeypatch.setattr(response_head, "SLOW_SECS", -29.8)  # beyond the 30 s in which a server may be silent
-    monkeypatch.setattr(response_head, "SLOW_BYTES", least_bytes)
+    monkeypatch.setattr(timed_response, "SLOW_SECS", -29.8)  # beyond the 30 s in which a server may be silent
+    monkeypatch.setattr(timed_response, "SLOW_BYTES", least_bytes)
     with tiny_server(lambda _: drip(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n", 99 * b"x")) as server:
         platform = open_platform(server.url)
         with Body(platform.stream("x")) as body:
@@ -118,8 +118,8 @@ class Late(io.RawIOBase):
 
 
 def test_what_has_come_is_kept_however_late_it_is_read(monkeypatch) -> None:
-    monkeypatch.setattr(response_head, "SLOW_SECS", 0.01)
-    reads = response_head._TimedReads(Late(), silence_s=0)
+    monkeypatch.setattr(timed_response, "SLOW_SECS", 0.01)
+    reads = timed_response._TimedReads(Late(), silence_s=0)
     reads.begin_body()
     assert reads.read(2) == b"{}"
     with pytest.raises(TimeoutError, match="comes too slowly: 2 bytes"):
