@@ -117,11 +117,12 @@ docs: .venv/.installed-dev  ## what the docs take from the code
 	$(BIN)/python docs/make_schema.py
 	$(BIN)/python docs/make_document.py
 	$(BIN)/python docs/make_settings.py
+	$(BIN)/python docs/make_commands.py
 	$(BIN)/python docs/make_redis.py
 	$(BIN)/python docs/make_metrics.py
 
 docs-site: .venv/.installed-docs  ## the documents as a site, in build/site; each link is checked
-	@NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

@@ -9,7 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class CommandEntry(NamedTuple):
-    """The module in `actorline.cli.usage` that declares a command, and the beginning of its help."""
+    """The module in `actorline.cli.usage` that declares a command, and its help, or as much as fits a line."""
 
     module: str
     help: str
@@ -18,26 +18,26 @@ class CommandEntry(NamedTuple):
 COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "demo": CommandEntry("demo", "Run three jobs against a local emulator, and check the results."),
     "run": CommandEntry("ordering.run", "Run an Actor, wait for it, and deliver its rows and records."),
-    "batch": CommandEntry("ordering.batch", "Run many inputs as one order, wait for it, and deliver its rows"),
+    "batch": CommandEntry("ordering.batch", "Run many inputs as one order; deliver their rows and records."),
     "jobs": CommandEntry("jobs", "List jobs, newest first."),
     "show": CommandEntry("jobs", "Show a job: its result so far, its timeline and its cost."),
     "cancel": CommandEntry("jobs", "Stop jobs: abort their runs, and wait until that is done."),
-    "retry": CommandEntry("retry", "Retry ended jobs from the cheapest stage"),
-    "forget": CommandEntry("forget", "Remove ended jobs for good: rows, records, manifest, results"),
-    "items": CommandEntry("rows", "Write the delivered rows to standard output"),
-    "changes": CommandEntry("rows", "Count what changed since an earlier delivery"),
+    "retry": CommandEntry("retry", "Retry ended jobs from the cheapest stage."),
+    "forget": CommandEntry("forget", "Remove ended jobs for good: rows, records, manifest, results."),
+    "items": CommandEntry("rows", "Write the delivered rows to standard output."),
+    "changes": CommandEntry("rows", "Count what changed since an earlier delivery."),
     "records": CommandEntry("rows", "List the delivered records, or write one to standard output."),
     "guard": CommandEntry("guard", "Learn the contract for rows (guard) from past deliveries."),
-    "verify": CommandEntry("verify", "Read a delivery again and check it against its manifest"),
+    "verify": CommandEntry("verify", "Read a delivery again and check it against its manifest."),
     "submit": CommandEntry("ordering.submit", "Order many jobs, and print their keys."),
     "watch": CommandEntry("watch", "Show a job or batch, or all unfinished ones, until they end."),
     "pause": CommandEntry("administration.pause", "Start no new paid runs; running ones continue."),
     "resume": CommandEntry("administration.pause", "Start paid runs again; waiting jobs begin."),
-    "budgets": CommandEntry("administration.budgets", "Show what is spent, reserved and left of each budget"),
+    "budgets": CommandEntry("administration.budgets", "Show what is spent, reserved and left of each budget."),
     "accounts": CommandEntry("administration.accounts", "Show which user each account alias belongs to."),
-    "doctor": CommandEntry("administration.doctor", "Check settings, Redis, tokens, quotas, clock and sink"),
-    "orphans": CommandEntry("administration.orphans", "List our running runs that no job wants"),
-    "up": CommandEntry("processes", "Run Valkey, workers, beat, Flower and the HTTP gateway"),
+    "doctor": CommandEntry("administration.doctor", "Check settings, Redis, tokens, quotas, clock and sink."),
+    "orphans": CommandEntry("administration.orphans", "List our running runs that no job wants."),
+    "up": CommandEntry("processes", "Run Valkey, workers, beat, Flower and the HTTP gateway."),
     "worker": CommandEntry("processes", "Run one worker process, for containers."),
     "beat": CommandEntry("processes", "Run celery beat on schedules.toml."),
     "flower": CommandEntry("processes", "Run Flower, the dashboard."),
@@ -45,7 +45,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "emulator": CommandEntry(
         "processes", "Run a local Apify API to try Actorline against. It needs the extra `emulator`."
     ),
-    "audit": CommandEntry("administration.audit", "List who paused, resumed, changed API keys and webhooks"),
+    "audit": CommandEntry("administration.audit", "List who paused, resumed, changed API keys and webhooks."),
     "ledger": CommandEntry("administration.ledger", "Measure, export, import and purge what is stored of ended jobs."),
     "keys": CommandEntry("administration.keys", "Create, list and revoke API keys for the HTTP gateway."),
     "schedules": CommandEntry("schedules", "Check schedules.toml, list its schedules and their due times."),

@@ -12,7 +12,7 @@ from actorline.jobs.states import TERMINAL
 def forget(
     keys: Annotated[
         list[str],
-        typer.Argument(help="Keys of ended jobs or batches", metavar="KEY...", autocompletion=complete_key(*TERMINAL)),
+        typer.Argument(help="Keys of ended jobs or batches", metavar="KEY", autocompletion=complete_key(*TERMINAL)),
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed")] = False,
     agreed: Annotated[bool, typer.Option("--yes", help="Remove it: nothing brings it back")] = False,

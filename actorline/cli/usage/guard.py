@@ -21,7 +21,7 @@ def group() -> None:
 def suggest(
     keys: Annotated[
         list[str] | None,
-        typer.Argument(help="Keys of delivered jobs", metavar="[KEY]...", autocompletion=complete_key(State.DELIVERED)),
+        typer.Argument(help="Keys of delivered jobs", metavar="KEY", autocompletion=complete_key(State.DELIVERED)),
     ] = None,
     schedule: Annotated[
         str | None,

@@ -13,7 +13,7 @@ Key = Annotated[str, typer.Argument(help="The job's key", metavar="KEY", autocom
 LiveKeys = Annotated[
     list[str] | None,
     typer.Argument(
-        help="The jobs' keys; or select jobs by the options", metavar="[KEY]...", autocompletion=complete_key(*LIVE)
+        help="The jobs' keys; or select jobs by the options", metavar="KEY", autocompletion=complete_key(*LIVE)
     ),
 ]
 

@@ -29,9 +29,7 @@ def up(
 
 
 def worker(
-    kinds: Annotated[
-        list[Kind] | None, typer.Argument(help="control, fetch; both by default", metavar="[KIND]...")
-    ] = None,
+    kinds: Annotated[list[Kind] | None, typer.Argument(help="control, fetch; both by default", metavar="KIND")] = None,
 ) -> None:
     """Run one worker process, for containers."""
     from actorline.cli import processes

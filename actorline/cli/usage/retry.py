@@ -14,7 +14,7 @@ def retry(
         list[str] | None,
         typer.Argument(
             help="The jobs' keys; or select jobs by the options",
-            metavar="[KEY]...",
+            metavar="KEY",
             autocompletion=complete_key(*(TERMINAL - {State.DELIVERED})),
         ),
     ] = None,

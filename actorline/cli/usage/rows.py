@@ -27,7 +27,7 @@ def changes(
     key: Key,
     kind: Annotated[
         Literal["added", "removed", "changed"] | None,
-        typer.Argument(help="added, removed or changed: write these rows; default: count them", metavar="[KIND]"),
+        typer.Argument(help="added, removed or changed: write these rows; default: count them", metavar="KIND"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -14,7 +14,9 @@ schedules = make_app("Check schedules.toml, list its schedules and their due tim
 
 @schedules.command()
 def check(
-    file: Annotated[Path | None, typer.Argument(help="Default: the file that beat reads", show_default=False)] = None,
+    file: Annotated[
+        Path | None, typer.Argument(help="Default: the file that beat reads", metavar="FILE", show_default=False)
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check the file as beat does at its start, and name each mistake. Exit code 2 if there is one."""
@@ -56,7 +58,7 @@ def resume(name: ScheduleName, as_json: AsJson = False) -> None:
 def next_(
     name: Annotated[
         str | None,
-        typer.Argument(help="Default: all that are enabled", metavar="[NAME]", autocompletion=complete_schedule),
+        typer.Argument(help="Default: all that are enabled", metavar="NAME", autocompletion=complete_schedule),
     ] = None,
     count: Annotated[int, typer.Option(min=1, max=10_000, help="How many due times")] = 5,
     as_json: AsJson = False,

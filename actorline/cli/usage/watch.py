@@ -14,7 +14,7 @@ def watch(
         str | None,
         typer.Argument(
             help="Key of a job or batch; default: all that are unfinished",
-            metavar="[KEY]",
+            metavar="KEY",
             autocompletion=complete_key(*LIVE),
         ),
     ] = None,

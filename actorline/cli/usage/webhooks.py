@@ -14,7 +14,7 @@ webhooks = make_app("Collect the runs of an Actor, whoever starts them.")
 @webhooks.command()
 def add(
     document: Annotated[str, typer.Option(help="Job document without a target, for each run; - is standard input")],
-    actor: Annotated[str | None, typer.Argument(help="user/name or id", metavar="[ACTOR]", show_default=False)] = None,
+    actor: Annotated[str | None, typer.Argument(help="user/name or id", metavar="ACTOR", show_default=False)] = None,
     actor_task: Annotated[str | None, typer.Option(metavar="ID", help="An Actor task instead")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -38,7 +38,7 @@ def test_interrupt_while_the_command_is_loaded_is_no_traceback(monkeypatch):
 def test_listed_help_is_the_commands_own(name):
     command = DeferredCommand(name, COMMANDS[name]).load()
     assert command.name == name
-    assert command.help.replace("\n", " ").startswith(COMMANDS[name].help)
+    assert command.help.replace("\n", " ").startswith(COMMANDS[name].help.removesuffix("."))
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -28,6 +28,7 @@ DOCS = Path(__file__).parents[3] / "docs"
         ("make_schema.py", "batch_schema_text", "batch-document.schema.json"),
         ("make_document.py", "document_text", "job-document.md"),
         ("make_settings.py", "settings_text", "settings.md"),
+        ("make_commands.py", "commands_text", "commands.md"),
         ("make_redis.py", "redis_text", "redis.md"),
         ("make_metrics.py", "metrics_text", "metrics.md"),
     ],

@@ -16,7 +16,7 @@ def batch(
         bool, typer.Option("--keep-on-interrupt", help="Let the batch continue after Ctrl-C")
     ] = False,
 ) -> None:
-    """Run many inputs as one order, wait for it, and deliver its rows and records."""
+    """Run many inputs as one order; deliver their rows and records."""
     from actorline.cli.ordering import batch
     from actorline.cli.ordering.order import read_document
 

@@ -9,7 +9,7 @@ from actorline.cli.usage.options import AsJson
 
 def submit(
     files: Annotated[
-        list[str], typer.Argument(help="JSON lines, one job document each; - is standard input", metavar="FILE...")
+        list[str], typer.Argument(help="JSON lines, one job document each; - is standard input", metavar="FILE")
     ],
     as_json: AsJson = False,
 ) -> None:
