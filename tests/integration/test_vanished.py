@@ -12,6 +12,7 @@ from actorline.jobs.step import Ended, Moved, Wait
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
+from actorline.platform.errors import InvalidRequest
 from actorline.platform.marker import digest_of, make_marker
 from actorline.platform.runs import Run
 from actorline.settings import load_settings
@@ -78,16 +79,30 @@ def test_run_that_the_list_shows_is_not_gone(ledger, poll, emulator, faults):
     assert ledger.load("listed").run.missing_since is None
 
 
-def test_end_without_its_time_counts_if_it_is_said_twice(ledger, poll, monkeypatch):
-    def said(status: str) -> Run:
-        times = {"startedAt": "2026-11-30T00:00:00Z", "finishedAt": None}
-        stores = {"defaultDatasetId": "d", "defaultKeyValueStoreId": "k"}
-        return Run.from_platform({"id": "flickers", "actId": "a", "status": status, **times, **stores})
+def run_without_end_time(status: str) -> Run:
+    times = {"startedAt": "2026-11-30T00:00:00Z", "finishedAt": None}
+    stores = {"defaultDatasetId": "d", "defaultKeyValueStoreId": "k"}
+    return Run.from_platform({"id": "flickers", "actId": "a", "status": status, **times, **stores})
 
+
+def test_end_without_its_time_counts_if_it_is_said_twice(ledger, poll, monkeypatch):
     add_job(ledger, "flickers", "flickers")
-    runs = map(said, ["SUCCEEDED", "RUNNING", "SUCCEEDED", "SUCCEEDED"])
+    runs = map(run_without_end_time, ["SUCCEEDED", "RUNNING", "SUCCEEDED", "SUCCEEDED"])
     monkeypatch.setattr(poll_run, "get_run", lambda *_: next(runs))
     assert [type(poll("flickers")) for _ in range(4)] == [Wait, Wait, Wait, Moved]
+
+
+def test_end_without_its_time_counts_where_an_abort_is_refused(ledger, poll, monkeypatch):
+    reason = '{"code": "cancelled", "message": "The job was cancelled.", "platform_type": null, "billed": true}'
+    add_job(ledger, "flickers", "flickers", State.ABORTING, reason=reason)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise InvalidRequest("A run that has ended can't be aborted", status=400)
+
+    monkeypatch.setattr(poll_run, "abort_run", refuse)
+    monkeypatch.setattr(poll_run, "get_run", lambda *_: run_without_end_time("ABORTED"))
+    assert [type(poll("flickers")) for _ in range(2)] == [Wait, Moved]
+    assert ledger.load("flickers").state is State.COLLECTING
 
 
 def test_cancelled_job_whose_run_is_gone_ends_cancelled(ledger, poll):

@@ -62,8 +62,8 @@ class Poller:
         if job.state is State.ABORTING:
             with suppress(platform_errors.PlatformError):
                 run = get_run(self.platform, run_id)
-                if _has_ended(job, run):
-                    return self._ended(job, run)
+                if run.is_terminal:
+                    return self._judge(job, run)
         return self._try_again(job, error)
 
     def _look(self, job: Job, run_id: RunId) -> Step:
@@ -77,6 +77,9 @@ class Poller:
         if job.run.status == RunStatus.READY and job.document.starts_run:
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
             self.ledger.runs.note_marker(job.document.account, came_back=came_back)
+        return self._judge(job, run)
+
+    def _judge(self, job: Job, run: Run) -> Step:
         return self._ended(job, run) if _has_ended(job, run) else self._keep_watching(job, run)
 
     def _abort(self, job: Job, stop_wish: StopWish) -> Step:

@@ -2,9 +2,11 @@
 
 import datetime as dt
 import ipaddress
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -124,8 +126,60 @@ def test_file_that_holds_no_certificate_is_named(url, monkeypatch, tmp_path, cal
         call(url)
 
 
+@pytest.fixture
+def connected(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A proxy that the environment names; where it was asked to connect to."""
+    asked: list[str] = []
+
+    class Proxy(Handler):
+        def do_CONNECT(self) -> None:
+            asked.append(self.path)
+            host, _, port = self.path.partition(":")
+            with socket.create_connection((host, int(port))) as server:
+                self.send_response(200)
+                self.end_headers()
+                back = threading.Thread(target=_copy, args=(server, self.connection))
+                back.start()
+                _copy(self.connection, server)
+                back.join()
+            self.close_connection = True
+
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    proxy.daemon_threads = True
+    thread = threading.Thread(target=proxy.serve_forever)
+    thread.start()
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.server_port}")
+    monkeypatch.setenv("NO_PROXY", "elsewhere.example")
+    yield asked
+    proxy.shutdown()
+    thread.join()
+    proxy.server_close()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while block := source.recv(65536):
+            target.sendall(block)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
 @both
-def test_proxy_of_the_environment_is_used_by_every_request(url, authority, monkeypatch, call):
+def test_proxy_of_the_environment_is_used_by_every_request(url, authority, connected, monkeypatch, call):
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
+    assert call(url) == "r1"
+    assert connected == [url.removeprefix("https://")]
+
+
+@both
+def test_unknown_authority_is_refused_through_a_proxy(url, connected, call):
+    with pytest.raises((PlatformUnavailable, StartDeferred), match="CERTIFICATE_VERIFY_FAILED"):
+        call(url)
+    assert connected
+
+
+@both
+def test_proxy_that_cannot_be_reached_is_not_passed_by(url, authority, monkeypatch, call):
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(authority))
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "elsewhere.example")

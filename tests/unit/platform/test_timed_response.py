@@ -81,6 +81,35 @@ def test_start_whose_head_comes_byte_by_byte_is_unclear(monkeypatch, response: b
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        pytest.param("HTTP_PROXY", "http://api.example.test", id="of the response"),
+        pytest.param("HTTPS_PROXY", "https://api.example.test", id="to CONNECT"),
+    ],
+)
+def test_head_that_comes_byte_by_byte_from_a_proxy_holds_no_thread(monkeypatch, variable: str, url: str) -> None:
+    monkeypatch.setattr(timed_response, "HEAD_SECS", -29.5)
+    monkeypatch.setenv("NO_PROXY", "elsewhere.example")
+    with tiny_server(lambda _: drip(b"", b"HTTP/1.1 200 OK\r\nX-Slow: " + b"a" * 300)) as server:
+        monkeypatch.setenv(variable, server.url)
+        platform = open_platform(url)
+        with pytest.raises(PlatformUnavailable, match="the head of the response doesn't end"):
+            ask(platform)
+        platform.close()
+
+
+def test_small_body_of_a_redirect_that_comes_byte_by_byte_holds_no_thread(monkeypatch) -> None:
+    monkeypatch.setattr(timed_response, "SLOW_SECS", -29.8)
+    head = b"HTTP/1.1 302 Found\r\nLocation: /v2/moved\r\nContent-Length: 300\r\n\r\n"
+    with tiny_server(lambda _: drip(head, 300 * b"x")) as server:
+        platform = open_platform(server.url)
+        with pytest.raises(PlatformUnavailable, match="comes too slowly"):
+            ask(platform)
+        platform.close()
+    assert len(server.requests) == 1
+
+
 @pytest.mark.parametrize(("least_bytes", "is_read"), [(10_000, False), (1, True)])
 def test_body_that_comes_too_slowly_is_given_up(monkeypatch, least_bytes: int, is_read: bool) -> None:
     monkeypatch.setattr(timed_response, "SLOW_SECS", -29.8)  # beyond the 30 s in which a server may be silent

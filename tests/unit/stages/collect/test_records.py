@@ -1,11 +1,14 @@
-"""Records of a server that doesn't say how long they are."""
+"""Records that come without a length, damaged, or not at all."""
 
+import gzip
 import io
+import re
 from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
 from pydantic import SecretStr
+from tiny_server import raw, reply, tiny_server
 
 from actorline.delivery.manifest import StoredRecord
 from actorline.identifiers import ExecutionToken
@@ -55,3 +58,43 @@ def test_record_that_comes_differently_each_time_is_none(store):
 def test_record_with_a_length_is_asked_for_once(store):
     record, left = store(b"whole", b"more", is_framed=True)
     assert (record.bytes, left) == (5, [b"more"])
+
+
+CONTENT = b"whole " * 200
+GZIP = gzip.compress(CONTENT)
+WITHOUT_LENGTH = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n"
+GONE = reply(410, {"error": {"type": "record-deleted", "message": "It was deleted"}})
+
+
+@pytest.fixture
+def stored_from():
+    """Return a function that stores a record of a server that responds so, each time with the next."""
+
+    def stored(*responses):
+        file, coming = io.BytesIO(), iter(responses)
+        sink = SimpleNamespace(staging=lambda *_: nullcontext(file), publish=lambda *_: True)
+        with tiny_server(lambda _: next(coming)) as server:
+            platform = Platform(server.url, SecretStr("apify_api_hush"), sleep=lambda _: None)
+            keeper = RecordKeeper(platform, "s", sink, "attempt-1/", "superseded-0/", ExecutionToken("x"))
+            good, bad = keeper.store(["OUTPUT"], lambda: None)
+            platform.close()
+        return *good, *bad, list(coming), file.getvalue()
+
+    return stored
+
+
+def test_gzip_without_a_length_is_stored_decoded_if_it_is_whole(stored_from):
+    whole, cut = raw(WITHOUT_LENGTH + GZIP), raw(WITHOUT_LENGTH + GZIP[:-9])
+    record, left, content = stored_from(whole, whole)
+    assert (record.bytes, left, content) == (len(CONTENT), [], CONTENT)
+    failure, _, _ = stored_from(*[cut] * 2 * TRIES)
+    assert isinstance(failure, RecordFailure)
+
+
+def test_record_that_is_gone_is_a_failure_and_an_absent_one_is_none(stored_from):
+    failure, left, _ = stored_from(GONE, GONE)
+    assert isinstance(failure, RecordFailure)
+    assert re.search(r"OUTPUT is gone: .*It was deleted", failure.message)
+    assert left == [GONE]
+    absent = reply(404, {"error": {"type": "record-not-found", "message": "There is none"}})
+    assert stored_from(absent) == ([], b"")
