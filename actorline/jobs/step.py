@@ -10,9 +10,10 @@ class Moved:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to move yet; check again after `seconds`."""
+    """Nothing to move yet; check again after `seconds`, less what this check was late, but not before `at_least_s`."""
 
     seconds: float
+    at_least_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ def conclude(task: "Task[Any, Any]", key: JobKey, step: Step, *, late_s: float =
     match step:
         case Moved():
             report_to_callers(key)
-        case Wait(seconds=seconds):
+        case Wait():
             report_to_callers(key)
-            raise again(task, max(seconds - late_s, MIN_COUNTDOWN_SECS))
+            raise again(task, max(step.seconds - late_s, step.at_least_s, MIN_COUNTDOWN_SECS))
         case Park():
             report_to_callers(key)
             raise Ignore

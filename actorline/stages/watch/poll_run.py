@@ -92,6 +92,8 @@ class Poller:
                 data={"wanted": stop_wish},
                 fields={
                     "stop_wish": "",
+                    "is_planned": False,  # this is the look that was planned: another would abort beside it
+                    "sent_at": NOW,
                     **({"reason": stop_reason(job, stop_wish)} if stop_wish in STOP_EVENTS else {}),
                 },
             ),
@@ -255,7 +257,8 @@ class Poller:
         """Ask the platform again as often as before, unless it names a time: while it doesn't respond, the run is its
         business.
         """
-        every_s = max(job.document.poll_interval_secs, platform_errors.asked_wait_s(error))
+        asked_s = platform_errors.asked_wait_s(error)
+        every_s = max(job.document.poll_interval_secs, asked_s)
         if missing_since is not None:
             every_s = min(every_s, MISSING_LOOK_SECS)
         won = self.ledger.change(
@@ -275,7 +278,7 @@ class Poller:
             states=POLL_STATES,
             epoch=job.epoch,
         )
-        return Stop() if won is None else Wait(every_s)
+        return Stop() if won is None else Wait(every_s, at_least_s=asked_s)
 
 
 def _has_ended(job: Job, run: Run) -> bool:

@@ -1,4 +1,4 @@
-"""One 404 is no proof that a run is gone, and a run that somebody collects is nobody's stray."""
+"""What a poll makes of what the platform says: one 404 is no proof that a run is gone, for example."""
 
 import secrets
 
@@ -12,12 +12,14 @@ from actorline.jobs.step import Ended, Moved, Wait
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
-from actorline.platform.errors import InvalidRequest
+from actorline.orders.cancel import cancel_job
+from actorline.platform.errors import InvalidRequest, RateLimited
 from actorline.platform.marker import digest_of, make_marker
 from actorline.platform.runs import Run
 from actorline.settings import load_settings
 from actorline.stages.watch import poll_run
 from actorline.stages.watch.poll_run import MISSING_SECS, Poller
+from actorline.upkeep.decision import Postpone, SendAgain, decide
 from actorline.upkeep.sweep import find_orphans
 
 
@@ -103,6 +105,30 @@ def test_end_without_its_time_counts_where_an_abort_is_refused(ledger, poll, mon
     monkeypatch.setattr(poll_run, "get_run", lambda *_: run_without_end_time("ABORTED"))
     assert [type(poll("flickers")) for _ in range(2)] == [Wait, Moved]
     assert ledger.load("flickers").state is State.COLLECTING
+
+
+def test_poll_comes_again_no_sooner_than_the_platform_asks(ledger, poll, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise RateLimited("Too many requests", status=429, retry_after_s=7)
+
+    add_job(ledger, "asked", "asked")
+    monkeypatch.setattr(poll_run, "get_run", refuse)
+    assert poll("asked") == Wait(7, at_least_s=7)
+
+
+def test_abort_is_not_asked_for_again_beside_a_poll_that_does(ledger, poll, monkeypatch):
+    needs = []
+
+    def look_meanwhile(*_: object, **__: object) -> Run:
+        needs.append(decide(ledger.load("wanted"), now=ledger.now(), empty_at={"control": ledger.now()}, watch_s=40))
+        return run_without_end_time("ABORTING")
+
+    add_job(ledger, "wanted", "wanted")
+    cancel_job(ledger, "wanted")
+    assert isinstance(decide(ledger.load("wanted"), now=ledger.now(), empty_at={}, watch_s=40), SendAgain)
+    monkeypatch.setattr(poll_run, "abort_run", look_meanwhile)
+    poll("wanted")
+    assert [type(need) for need in needs] == [Postpone]
 
 
 def test_cancelled_job_whose_run_is_gone_ends_cancelled(ledger, poll):
