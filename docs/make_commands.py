@@ -13,9 +13,9 @@ TARGET: Final = Path(__file__).with_name("commands.md")
 HEAD: Final = """<!-- Made by docs/make_commands.py from what `--help` says (`make docs`). -->
 # Commands and options
 
-Each command with all that it takes, as `--help` says it. What one usually needs: [the command line](terminal.md).
-Without a command, `actorline` says what is going on. `actorline --version` names the version, and
-`actorline --install-completion` teaches Tab in bash, zsh and fish.
+Each command with all that it takes, as `--help` says it. For what you usually need, see
+[the command line](terminal.md). Without a command, `actorline` says what is going on. `actorline --version` names the
+version, and `actorline --install-completion` teaches Tab in bash, zsh and fish.
 """
 
 
@@ -34,8 +34,14 @@ def _sections(command: Any, name: str, level: int = 2) -> str:
         context = typer.Context(command, info_name=name)
         parts.append(f"\n`{' '.join([name, *command.collect_usage_pieces(context)])}`\n")
         if rows := list(_rows(command, context)):
-            parts.append("\n| | |\n|---|---|\n" + "".join(f"| `{of}` | {meaning} |\n" for of, meaning in rows))
+            parts.append(
+                "\n| | |\n|---|---|\n" + "".join(f"| `{_cell(of)}` | {_cell(meaning)} |\n" for of, meaning in rows)
+            )
     return "".join(parts) + "".join(_sections(each, f"{name} {within}", level + 1) for within, each in inner.items())
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")  # GitHub ends a cell at a bar also within code
 
 
 def _rows(command: Any, context: typer.Context) -> Iterator[tuple[str, str]]:
@@ -44,7 +50,7 @@ def _rows(command: Any, context: typer.Context) -> Iterator[tuple[str, str]]:
         name, meaning = param.get_help_record(context)
         if "--help" not in param.opts:
             is_argument = param.param_type_name == "argument"
-            yield param.display_name_raw if is_argument else name, meaning.replace("|", "\\|")
+            yield (param.display_name_raw if is_argument else name), meaning
 
 
 if __name__ == "__main__":

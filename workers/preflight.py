@@ -22,16 +22,16 @@ log = structlog.get_logger(__name__)
 def check_clock(redis_time: float, *, before: float, after: float) -> None:
     """Check this machine's clock against Redis's; `before` and `after`: ours around the request. Raises Unavailable.
 
-    Celery times held messages and due polls by its workers' clocks: a worker that is ahead would consider the others
-    dead and run their tasks a second time, endlessly, and one that is behind would delay polls.
+    What workers share goes by Redis's clock (`workers/broker/redis_time.py`). Certificates, signed requests to object
+    stores and logs go by this machine's.
     """
     ahead = max(before - redis_time, 0) - max(redis_time - after, 0)  # a slow response is no wrong clock
     if abs(ahead) > CLOCK_MAX_SECS:
         side = "ahead of" if ahead > 0 else "behind"
         raise Unavailable(
             Code.REDIS_UNAVAILABLE,
-            f"This machine's clock is {abs(ahead):,.0f} s {side} that of Redis, so workers would consider each other "
-            "dead. Nothing was started. Set the clocks of both machines (NTP).",
+            f"This machine's clock is {abs(ahead):,.0f} s {side} that of Redis: certificates, object stores and logs "
+            "go by it. Nothing was started. Set the clocks of both machines (NTP).",
         )
 
 

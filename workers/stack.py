@@ -119,7 +119,7 @@ class Stack:
             broker, results = port_addresses(self.settings, options.redis_host, options.redis_port)
             shown = self.settings.model_copy(update={"redis_url": broker, "results_url": results})
             self.say(f"Redis for other programs: port {options.redis_port}; its password: {self.home / PASSWORD_FILE}")
-        self.say(f"A service orders by: {send_line(shown, show_passwords=options.show_addresses)}")
+        self.say(f"Services order with: {send_line(shown, show_passwords=options.show_addresses)}")
 
     def _say_addresses(self) -> None:
         if self.flower_url:
@@ -132,7 +132,7 @@ class Stack:
     def _start_workers(self) -> None:
         self._start(Child("control", _ours("worker", "control")))
         self._start(Child("fetch", _ours("worker", "fetch")))
-        if find_schedules(self.settings) or has_left_schedules(self.settings):
+        if find_schedules(self.settings) or has_leftover_schedules(self.settings):
             self._start(Child("beat", _ours("beat")))
 
     def _set_addresses(self, options: argparse.Namespace) -> None:
@@ -290,8 +290,10 @@ class Stack:
         self._stop = True
 
 
-def has_left_schedules(settings: Settings) -> bool:
-    """Return whether schedules are on whose file may be gone: a beat switches them off, else they seem to be missed."""
+def has_leftover_schedules(settings: Settings) -> bool:
+    """Return whether the ledger still lists schedules, whose file may be gone: a beat switches them off, or they would
+    seem to be missed.
+    """
     with suppress(redis.RedisError), connect(settings.ledger) as client:
         ledger = Ledger(client, settings.namespace)
         if has_schedules(ledger):

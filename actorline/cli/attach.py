@@ -150,7 +150,7 @@ def _look_once(url: str, *, to_order: bool) -> None:
             if to_order or describe_fault(error) != DISK_FULL:
                 raise
             client.time()
-            say(f"Redis can't be used to the full: {DISK_FULL}. Jobs wait for that, and continue by themselves.")
+            say(f"Redis can only be read: {DISK_FULL}. Jobs wait until there is space, and continue by themselves.")
 
 
 def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -> tuple[dict[str, Any], bool]:

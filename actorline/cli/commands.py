@@ -45,7 +45,7 @@ COMMANDS: Final[Mapping[str, CommandEntry]] = {
     "emulator": CommandEntry(
         "processes", "Run a local Apify API to try Actorline against. It needs the extra `emulator`."
     ),
-    "audit": CommandEntry("administration.audit", "List who paused, resumed, changed API keys and webhooks."),
+    "audit": CommandEntry("administration.audit", "List who changed pauses, API keys and webhooks; newest first."),
     "ledger": CommandEntry("administration.ledger", "Measure, export, import and purge what is stored of ended jobs."),
     "keys": CommandEntry("administration.keys", "Create, list and revoke API keys for the HTTP gateway."),
     "schedules": CommandEntry("schedules", "Check schedules.toml, list its schedules and their due times."),

@@ -30,7 +30,7 @@ def forget(keys: Sequence[str], *, dry_run: bool, agreed: bool, as_json: bool) -
         if dry_run:
             return
         if not agreed:
-            raise Refused(Code.REQUEST_INVALID, "Nothing was removed. Nothing brings it back: give --yes if you agree.")
+            raise Refused(Code.REQUEST_INVALID, "Nothing was removed. This can't be undone: add --yes to confirm.")
         installation = stack.ledger.installation(settings.installation)
         for each in found:
             files = forget_any(stack.ledger, each, installation, forget_result)

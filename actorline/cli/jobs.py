@@ -156,8 +156,8 @@ def _stop(ledger: Ledger, settings: Settings, jobs: Sequence[Job]) -> None:
         abort_runs(settings, jobs)
         raise Unavailable(
             Code.REDIS_UNAVAILABLE,
-            f"Redis can't be used: {describe_fault(error)}. What was running was to be aborted at the platform all the "
-            f"same; the cancel isn't recorded, so give it again then. {come_back(None)}",
+            f"Redis can't be used: {describe_fault(error)}. The platform was asked to abort what was running, but the "
+            f"cancel isn't recorded: repeat it when Redis works again. {come_back(None)}",
         ) from error
     for key in keys:
         if key not in stopped:

@@ -197,7 +197,7 @@ def _print_table(found: Mapping[str, Schedule], lines: list[dict[str, Any]]) -> 
                 f"its job {pause['job_key']} broke its contract: {pause['message']}" if pause["job_key"] else "by hand"
             )
             since = local_text(pause["at"])
-            say(f"{line['name']} is paused since {since}, {why}. `actorline schedules resume {line['name']}`")
+            say(f"{line['name']} has been paused since {since}, {why}. `actorline schedules resume {line['name']}`")
         if line["refused"]:
             say(f"{line['name']}: {line['refused']['due']} was refused: {line['refused']['reason']}")
 

@@ -57,10 +57,8 @@ class Selection:
         if not any(said):
             raise Refused(Code.REQUEST_INVALID, f"Which jobs? Name their keys, or select them by options{hint}.")
         if sum(said) > 1:
-            ways = (
-                "Name keys, select jobs by options, or mean all of them" if hint else "Name keys, or select by options"
-            )
-            raise Refused(Code.REQUEST_INVALID, f"{ways}: one of these. Nothing was done.")
+            ways = "Give keys, options that select jobs, or --all" if hint else "Give keys, or options that select jobs"
+            raise Refused(Code.REQUEST_INVALID, f"{ways}: only one of these. Nothing was done.")
 
     def jobs(self, ledger: Ledger, among: Sequence[State] = tuple(State)) -> Iterator[Job]:
         """Yield the jobs that fit, newest first; `among`: the states that the command is for."""

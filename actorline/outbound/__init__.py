@@ -1,1 +1,1 @@
-"""Requests to any server: whose certificates count, how responses begin; where a document names it, which addresses."""
+"""Requests to any server: trusted authorities, bounds on slow responses, and which addresses a document may name."""

@@ -16,8 +16,8 @@ HEAD_SECS: Final = 30.0
 """How long the head of a response may take after the time in which its first byte must be there."""
 SLOW_SECS: Final = 60.0
 SLOW_BYTES: Final = 10_000
-"""A response counts as broken of which fewer bytes come while it is waited for so long, and for as long as its server
-may be silent.
+"""A response is broken if fewer than `SLOW_BYTES` arrive within `SLOW_SECS` and the time that its server may be silent,
+both of them counted while it is waited for.
 """
 
 

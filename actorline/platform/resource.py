@@ -42,7 +42,7 @@ class Resource(BaseModel):
         paid run isn't lost over it.
         """
         try:
-            return _reckonable(parse(value))
+            return _in_range(parse(value))
         except ValueError:
             field = cls.model_fields[str(info.field_name)]
             if field.is_required():
@@ -61,9 +61,9 @@ class Resource(BaseModel):
             ) from None  # the cause would show the values
 
 
-def _reckonable(value: Any) -> Any:
-    """Return a value of which sums and dates can be made. A time without a zone is in UTC, as all of the platform's
-    are. Raises ValueError.
+def _in_range(value: Any) -> Any:
+    """Return the value if sums and dates can be made of it. A time without a zone is in UTC, as all of the platform's
+    are. Raises ValueError if it is outside all sensible ranges.
     """
     if isinstance(value, int | float) and not abs(value) <= _LARGEST_NUMBER:  # `not`: for NaN
         raise ValueError("beyond all numbers of the platform")

@@ -96,7 +96,7 @@ class Run(RunSummary):
 
 
 def secs_until_final(ended_at: float, now: float) -> float:
-    """Return seconds until the figures of a run are final that ended at a unix time; 0: they are."""
+    """Return seconds until the figures of a run that ended at `ended_at` (unix seconds) are final; 0: they are."""
     return max(ended_at + FINAL_FIGURES_SECS - now, 0.0)
 
 

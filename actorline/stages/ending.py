@@ -48,7 +48,7 @@ def stop_reason(job: Job, stop_wish: StopWish, *, may_have_run: bool = False) ->
         message = "The job was cancelled." + ("" if billed else " No run was started.")
         return Reason(code=Code.CANCELLED, message=message, billed=billed)
     if stop_wish is StopWish.BUDGET:
-        message = "A budget of the job is spent, and it is hard, so the run was aborted: `actorline budgets`."
+        message = "A hard budget of the job is spent, so the run was aborted: `actorline budgets`."
         return Reason(code=Code.BUDGET, message=message, billed=billed)
     message = f"The deadline of {job.document.deadline_secs:g} s has passed." + (
         "" if billed else " No run was started."

@@ -47,7 +47,7 @@ def _stop(ledger: Ledger, job: Job, spent: AbstractSet[Place]) -> bool:
         due_in_s=0,
         guards={"stop_wish": "", "reason": ""},
         event=TimelineEvent.CANCEL_ASKED,
-        data={"door": "upkeep", "budget": budget, "message": f"its limit of {period} is spent, and it is hard"},
+        data={"door": "upkeep", "budget": budget, "message": f"its hard limit of {period} is spent"},
         fields={"stop_wish": StopWish.BUDGET, "is_planned": True},
     )
     return ledger.change(job.key, stopped, states={State.RUNNING}, epoch=None) is not None

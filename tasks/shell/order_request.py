@@ -40,7 +40,7 @@ class QuietTask(PlainTask):
 
 
 def describe_job(job: Job) -> str:
-    """Return the same of a job as its order showed."""
+    """Return key and target of a job, as they were shown for its order."""
     kind, name = job.document.target
     return describe_order([{"key": job.key, kind: name}])
 

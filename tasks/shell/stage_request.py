@@ -1,4 +1,4 @@
-"""How a task ends after which nothing follows: it returns, and Flower and events show what became of it.
+"""How a task with no successor ends: it returns, and Flower and events show what became of it.
 
 `Ignore` and `Retry` say the same to Celery, which formats a traceback twice for each of them: a sixth of the CPU of a
 small job, whose stages all end like this.

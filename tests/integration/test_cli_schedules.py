@@ -131,7 +131,7 @@ def test_pause_is_shown_until_the_schedule_is_resumed(scheduled):
     assert "Nothing is ordered for it" in scheduled("schedules", "pause", "nightly").err
     _, nightly, _ = scheduled("schedules", "list", "--json").lines
     assert nightly["paused"]["by"] == "hand"
-    assert "nightly is paused since" in scheduled("schedules", "list").err
+    assert "nightly has been paused since" in scheduled("schedules", "list").err
     assert scheduled("schedules", "resume", "nightly", "--json").json["was_paused"]
     assert scheduled("schedules", "list", "--json").lines[1]["paused"] is None
     assert "was not paused" in scheduled("schedules", "resume", "nightly").err

@@ -22,7 +22,7 @@ from actorline.schedules.decision import Outcome, SchedulePosition
 from actorline.schedules.keeper import Keeper
 from actorline.schedules.schedule import Schedule, due_key
 from actorline.settings import load_settings
-from workers.stack import has_left_schedules
+from workers.stack import has_leftover_schedules
 
 OVERLAPS = {"skip": 5, "queue": 3, "cancel_running": 600, "allow": 60}  # how long its runs take, seconds
 EVERY_SECS = {"skip": 2, "queue": 2, "cancel_running": 4, "allow": 2}
@@ -157,11 +157,11 @@ def place_of(line: Line, name: str) -> SchedulePosition:
 
 def test_schedules_whose_file_is_gone_are_left_to_a_beat(line):
     settings = load_settings(home=line.home, redis_url=line.broker, namespace=line.namespace)
-    assert not has_left_schedules(settings)
+    assert not has_leftover_schedules(settings)
     Beat(line, daily=schedule(every_secs=86_400))
-    assert has_left_schedules(settings)
+    assert has_leftover_schedules(settings)
     Beat(line)  # without a file
-    assert not has_left_schedules(settings)
+    assert not has_leftover_schedules(settings)
 
 
 def test_any_number_of_beats_order_each_due_time_once(line):

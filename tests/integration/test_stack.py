@@ -76,7 +76,7 @@ def up(shared_terminal: Terminal) -> Iterator[Up]:
     shared_terminal.home.mkdir(mode=0o755)
     shared_terminal.environment["PYTHONPATH"] = str(shared_terminal.cwd)
     command, flower = start_up(shared_terminal)
-    order_line = re.search(r"orders by: (.*)$", command.err, re.MULTILINE)[1]
+    order_line = re.search(r"order with: (.*)$", command.err, re.MULTILINE)[1]
     stack = Up(command, order_line, flower, login_of=shared_terminal.home / "flower.login")
     wait_for(stack.has_flower, what="Flower")  # a busy machine may need longer than `up` waits for it
     yield stack

@@ -15,7 +15,7 @@ def forget(
         typer.Argument(help="Keys of ended jobs or batches", metavar="KEY", autocompletion=complete_key(*TERMINAL)),
     ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be removed")] = False,
-    agreed: Annotated[bool, typer.Option("--yes", help="Remove it: nothing brings it back")] = False,
+    agreed: Annotated[bool, typer.Option("--yes", help="Confirm; without it nothing is removed")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove ended jobs for good: rows, records, manifest, results, timeline and ledger entry."""

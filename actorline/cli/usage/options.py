@@ -30,4 +30,10 @@ Reasons = Annotated[
     ),
 ]
 Since = Annotated[str | None, typer.Option("--since", help="Jobs ordered since then: 2h, 7d or a time", metavar="WHEN")]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Return at once and print the key; it needs running workers: `actorline up`")
+]
+DryOrder = Annotated[
+    bool, typer.Option("--dry-run", help="Print the checked document and what it would cost; start nothing")
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what it would do, and whether that costs a run")]

@@ -29,7 +29,9 @@ def up(
 
 
 def worker(
-    kinds: Annotated[list[Kind] | None, typer.Argument(help="control, fetch; both by default", metavar="KIND")] = None,
+    kinds: Annotated[
+        list[Kind] | None, typer.Argument(help="control, fetch or all; default: all", metavar="KIND")
+    ] = None,
 ) -> None:
     """Run one worker process, for containers."""
     from actorline.cli import processes
@@ -45,8 +47,13 @@ def beat() -> None:
 
 
 def flower(
-    address: Annotated[str, typer.Option(help="Other than loopback, it needs FLOWER_BASIC_AUTH")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 5555,
+    address: Annotated[
+        str,
+        typer.Option(
+            "--host", "--address", help="Address to listen on; other than loopback, it needs FLOWER_BASIC_AUTH"
+        ),
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one")] = 5555,
 ) -> None:
     """Run Flower, the dashboard."""
     from actorline.cli import processes
@@ -56,7 +63,7 @@ def flower(
 
 def emulator(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one")] = 8480,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one")] = 8480,
     profile: Annotated[str | None, typer.Option(help="JSON file that describes its Actors (docs/emulator.md)")] = None,
 ) -> None:
     """Run a local Apify API to try Actorline against. It needs the extra `emulator`."""

@@ -26,7 +26,9 @@ def retry(
     since: Since = None,
     dry_run: DryRun = False,
     agreed: Annotated[bool, typer.Option("--yes", help="Selected jobs may start further paid runs")] = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return at once; the workers retry the jobs")] = False,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Return at once; it needs running workers: `actorline up`")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Retry ended jobs from the cheapest stage: only the missing rows if possible, otherwise another paid run."""

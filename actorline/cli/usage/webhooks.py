@@ -13,9 +13,16 @@ webhooks = make_app("Collect the runs of an Actor, whoever starts them.")
 
 @webhooks.command()
 def add(
-    document: Annotated[str, typer.Option(help="Job document without a target, for each run; - is standard input")],
-    actor: Annotated[str | None, typer.Argument(help="user/name or id", metavar="ACTOR", show_default=False)] = None,
-    actor_task: Annotated[str | None, typer.Option(metavar="ID", help="An Actor task instead")] = None,
+    document: Annotated[
+        str,
+        typer.Option(help="Job document without a target, for each run: FILE or - (standard input)", metavar="FILE"),
+    ],
+    actor: Annotated[
+        str | None, typer.Argument(help="Actor: user/name, user~name or ID", metavar="ACTOR", show_default=False)
+    ] = None,
+    actor_task: Annotated[
+        str | None, typer.Option(metavar="ID", help="An Actor task instead: user/name, user~name or ID")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Register a webhook for the ends of an Actor's runs, and collect them. Repeat it to change the document."""

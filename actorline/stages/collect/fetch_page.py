@@ -305,5 +305,5 @@ def _words_of(error: Exception) -> str:
 
 
 def _cause_of(error: Exception) -> str:
-    """Return the same in a few words, for a line on the screen."""
+    """Return the error's cause in a few words, for a line on the screen."""
     return error.why if isinstance(error, SinkError) else _words_of(error)

@@ -149,7 +149,7 @@ def load_collecting(ledger: Ledger, key: JobKey, epoch: int) -> Collecting | Non
 
 
 def stop_of(job: Job, items_end: int | None) -> int | None:
-    """Return where the rows end that the job reads, as far as that is fixed before they are read."""
+    """Return where the job's rows end, as far as that is fixed before they are read."""
     stop = job.document.collect.stop
     if not needs_settled_counters(job) or items_end is None:
         return stop

@@ -182,7 +182,7 @@ def _missing_pages(job: Job, pages: Pages, gap: Gap, worst: Receipt | None) -> R
     message = f"{len(gap.page_nos)} of {len(pages)} pages could not be stored{said}"
     if code is Code.DATASET_VANISHED and job.document.starts_run:
         message += (
-            ". `retry` searches for them once more; if they are still missing, the next one starts another paid run"
+            ". `retry` searches for them once more; if they are still missing, a second `retry` starts another paid run"
         )
     if worst and code is Code.FORMAT_FAILED:
         message = worst.error or message

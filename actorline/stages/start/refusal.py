@@ -14,7 +14,7 @@ _CODES: Final[Mapping[type[platform_errors.PlatformError], Code]] = {
     platform_errors.PlatformUnavailable: Code.PLATFORM_UNAVAILABLE,
 }
 
-_IS_IT_RIGHT: Final = "Is the token of the job's account right where the workers run?"
+_IS_IT_RIGHT: Final = "Check the token of the job's account where the workers run."
 _ADVICE: Final[Mapping[str, str]] = {
     "full-permission-actor-not-approved": "Approve the Actor's permissions in the console, once, or order it with "
     '"force_permission_level": "LIMITED_PERMISSIONS" among its options if it can do with less.',

@@ -32,14 +32,14 @@ class AskForTurn:
 
 @dataclass(frozen=True)
 class FindDataset:
-    """Does the dataset exist that the order names?"""
+    """Does the ordered dataset exist?"""
 
     dataset_id: DatasetId
 
 
 @dataclass(frozen=True)
 class FindRun:
-    """Does the run exist that the order names?"""
+    """Does the ordered run exist?"""
 
     run_id: RunId
 

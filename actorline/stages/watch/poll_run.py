@@ -47,7 +47,7 @@ class Poller:
     settings: Settings
 
     def advance(self, job: Job) -> Step:
-        """Look at the run once. The job is as `claim_poll` returned it, so one execution only looks."""
+        """Look at the run once. The job is as `claim_poll` returned it, so only one execution looks."""
         if job.state not in POLL_STATES or job.run.id is None:
             return Stop()
         try:

@@ -12,7 +12,9 @@ def accounts(
     moved: Annotated[
         str | None,
         typer.Option(
-            help="Assign this alias to the user of the token that is set here", autocompletion=complete_account
+            help="Assign this alias to the user of the token that is set here",
+            metavar="ALIAS",
+            autocompletion=complete_account,
         ),
     ] = None,
     as_json: AsJson = False,

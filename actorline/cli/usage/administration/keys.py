@@ -27,7 +27,7 @@ def create(
         str, typer.Option(help="Whose jobs it may order and see, comma-separated", autocompletion=complete_account)
     ] = "default",
     actors: Annotated[
-        str | None, typer.Option(help="The only Actors that it may run, comma-separated: user/name or id")
+        str | None, typer.Option(help="The only Actors that it may run, comma-separated: user/name or ID")
     ] = None,
     actor_tasks: Annotated[
         str | None, typer.Option(help="The only Actor tasks that it may run; with --actors alone: none")

@@ -28,7 +28,7 @@ def export() -> None:
 
 @ledger.command(name="import")
 def import_(
-    file: Annotated[str, typer.Argument(help="What `ledger export` wrote; -: standard input", metavar="FILE")],
+    file: Annotated[str, typer.Argument(help="What `ledger export` wrote: FILE or - (standard input)", metavar="FILE")],
     as_json: AsJson = False,
 ) -> None:
     """Read an export into the ledger of a new installation; what is there already stays."""
@@ -42,7 +42,7 @@ def purge(
     older_than: Annotated[str, typer.Option(help="Jobs that ended before then: 7d, 12h or a time", metavar="WHEN")],
     state: States = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many would be removed")] = False,
-    agreed: Annotated[bool, typer.Option("--yes", help="Remove them from the ledger; their rows stay")] = False,
+    agreed: Annotated[bool, typer.Option("--yes", help="Confirm; without it nothing is removed")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Remove ended jobs from the ledger before their retention is over; their rows stay."""

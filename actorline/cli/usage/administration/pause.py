@@ -8,7 +8,8 @@ from actorline.cli.usage.completion import complete_account
 from actorline.cli.usage.options import AsJson
 
 Account = Annotated[
-    str | None, typer.Option(help="Alias of the account; default: every account", autocompletion=complete_account)
+    str | None,
+    typer.Option(help="Alias of the account; default: every account", metavar="ALIAS", autocompletion=complete_account),
 ]
 
 

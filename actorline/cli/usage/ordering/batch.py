@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from actorline.cli.usage.options import AsJson
+from actorline.cli.usage.options import AsJson, DryOrder, NoWait
 
 
 def batch(
     document: Annotated[str, typer.Argument(help="Batch document: FILE or - (standard input)", metavar="FILE")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check and print the document; start nothing")] = False,
+    dry_run: DryOrder = False,
     as_json: AsJson = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as the order is in the ledger")] = False,
+    no_wait: NoWait = False,
     keep_on_interrupt: Annotated[
         bool, typer.Option("--keep-on-interrupt", help="Let the batch continue after Ctrl-C")
     ] = False,

@@ -5,75 +5,124 @@ from typing import Annotated
 import typer
 
 from actorline.cli.usage.completion import complete_account, complete_format, complete_key
-from actorline.cli.usage.options import AsJson
+from actorline.cli.usage.options import AsJson, DryOrder, NoWait
 from actorline.delivery.formats.rules import FORMAT_NAMES
 from actorline.jobs.states import State
 
 
 def run(
     actor: Annotated[str | None, typer.Argument(help="Actor: user/name, user~name or ID", metavar="ACTOR")] = None,
-    actor_task: Annotated[str | None, typer.Option(help="Actor task, instead of an Actor")] = None,
-    run_id: Annotated[str | None, typer.Option(help="Take over an existing run")] = None,
-    dataset_id: Annotated[str | None, typer.Option(help="Only collect an existing dataset")] = None,
-    input: Annotated[str | None, typer.Option("-i", "--input", help="JSON, @FILE or - (standard input)")] = None,  # noqa: A002
-    memory: Annotated[int | None, typer.Option("-m", "--memory", help="MB, a power of 2")] = None,
-    timeout: Annotated[int | None, typer.Option("-t", "--timeout", help="The run's time-out in seconds")] = None,
-    build: Annotated[str | None, typer.Option("-b", "--build", help="Tag or number")] = None,
-    max_items: Annotated[int | None, typer.Option(help="Most items to be charged")] = None,
-    max_usd: Annotated[float | None, typer.Option(help="Most that the run may cost, in USD")] = None,
-    format: Annotated[  # noqa: A002
-        str | None, typer.Option(help=f"{', '.join(FORMAT_NAMES)}; default jsonl", autocompletion=complete_format)
+    actor_task: Annotated[
+        str | None, typer.Option(help="An Actor task instead: user/name, user~name or ID", metavar="ID")
     ] = None,
-    out: Annotated[str | None, typer.Option("-o", "--out", help="Folder or URL; default ./rows/{key}/")] = None,
+    run_id: Annotated[str | None, typer.Option(help="Take over an existing run", metavar="ID")] = None,
+    dataset_id: Annotated[str | None, typer.Option(help="Only collect an existing dataset", metavar="ID")] = None,
+    input: Annotated[  # noqa: A002
+        str | None, typer.Option("-i", "--input", help="Input as JSON, @FILE or - (standard input)", metavar="JSON")
+    ] = None,
+    memory: Annotated[
+        int | None,
+        typer.Option("-m", "--memory", help="Memory in MB, a power of 2; default: the Actor's", metavar="MB"),
+    ] = None,
+    timeout: Annotated[
+        int | None,
+        typer.Option(
+            "-t",
+            "--timeout",
+            help="Seconds after which the platform ends the run; 0: never; default: the Actor's",
+            metavar="SECS",
+        ),
+    ] = None,
+    build: Annotated[
+        str | None,
+        typer.Option("-b", "--build", help="Tag or number of the build; default: the Actor's", metavar="BUILD"),
+    ] = None,
+    max_items: Annotated[int | None, typer.Option(help="Most items to be charged", metavar="N")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Most that the run may cost, in USD", metavar="USD")] = None,
+    format: Annotated[  # noqa: A002
+        str | None,
+        typer.Option(
+            help=f"{', '.join(FORMAT_NAMES)}; default: jsonl", metavar="FORMAT", autocompletion=complete_format
+        ),
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option("-o", "--out", help="Folder or URL; default: ./rows/{key}/", metavar="FOLDER")
+    ] = None,
     records: Annotated[
         list[str] | None,
         typer.Option(
             "--record", "--records", help="Deliver this record, not OUTPUT; repeat it for more", metavar="NAME"
         ),
     ] = None,
-    key: Annotated[str | None, typer.Option(help="The same key and document join the same job")] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the job; the same key with the same document joins it; default: a new one", metavar="KEY"
+        ),
+    ] = None,
     label: Annotated[
         list[str] | None, typer.Option(help="A label of the job; repeat it for more", metavar="NAME=VALUE")
     ] = None,
-    priority: Annotated[int | None, typer.Option(help="0 (first) to 9")] = None,
+    priority: Annotated[int | None, typer.Option(help="0 (first) to 9 (last); default: 5", metavar="0-9")] = None,
     account: Annotated[
-        str | None, typer.Option(help="Alias of the account that pays", autocompletion=complete_account)
+        str | None,
+        typer.Option(help="Alias of the account that pays", metavar="ALIAS", autocompletion=complete_account),
     ] = None,
     require: Annotated[
         list[str] | None,
-        typer.Option(help="Abort the run if too many rows lack this field; repeat it for more", metavar="FIELD"),
+        typer.Option(
+            help="Abort the run if more than 5 % of the rows lack this field, from 200 rows on; repeat it for more",
+            metavar="FIELD",
+        ),
     ] = None,
     unique: Annotated[
-        list[str] | None, typer.Option(help="Abort it if too many rows repeat this field", metavar="FIELD")
+        list[str] | None,
+        typer.Option(
+            help="Abort the run if more than 10 % of the rows repeat this key, from 200 rows on; repeat it for a key "
+            "of several fields",
+            metavar="FIELD",
+        ),
     ] = None,
     stop_after: Annotated[int | None, typer.Option(help="Stop the run after N rows", metavar="N")] = None,
     changes_key: Annotated[
         list[str] | None,
-        typer.Option(help="Say what changed, by this field; repeat it for more", metavar="FIELD"),
+        typer.Option(
+            help="Say what changed since an earlier delivery, by this key; repeat it for a key of several fields",
+            metavar="FIELD",
+        ),
     ] = None,
     changes_since: Annotated[
         str | None,
         typer.Option(
-            help="A delivered job; default: the last one with the same labels",
+            help="The job to compare with; default: the last one of this Actor with the same labels",
             metavar="KEY",
             autocompletion=complete_key(State.DELIVERED),
         ),
     ] = None,
-    deadline: Annotated[float | None, typer.Option(help="Seconds until the job is stopped")] = None,
-    sync: Annotated[bool, typer.Option("--sync", help="Use the synchronous endpoints")] = False,
-    document: Annotated[str | None, typer.Option(help="Job document: FILE or -")] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            help="Seconds from the order on, after which the run is aborted and the job is EXPIRED", metavar="SECS"
+        ),
+    ] = None,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="Use the synchronous endpoints, for runs of at most 300 s")
+    ] = False,
+    document: Annotated[
+        str | None, typer.Option(help="Job document: FILE or - (standard input)", metavar="FILE")
+    ] = None,
     inputs: Annotated[
         str | None, typer.Option(help="Run an input for each line of a file, as one batch", metavar="FILE.jsonl")
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="Cut a list of the input into runs, as one batch", metavar="FIELD:SIZE")
     ] = None,
-    max_running: Annotated[int | None, typer.Option(help="Of a batch: most runs at a time; default 20")] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Check the document, and say what it would cost; start nothing")
-    ] = False,
+    max_running: Annotated[
+        int | None, typer.Option(help="Of a batch: most runs at a time; default: 20", metavar="N")
+    ] = None,
+    dry_run: DryOrder = False,
     as_json: AsJson = False,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Return as soon as the order is in the ledger")] = False,
+    no_wait: NoWait = False,
     keep_on_interrupt: Annotated[
         bool, typer.Option("--keep-on-interrupt", help="Let the job continue after Ctrl-C")
     ] = False,

@@ -10,7 +10,7 @@ from actorline.stages.start.refusal import refusal_reason
 @pytest.mark.parametrize(
     ("status", "type_", "advice"),
     [
-        (401, "user-or-token-not-found", "Is the token of the job's account right where the workers run?"),
+        (401, "user-or-token-not-found", "Check the token of the job's account where the workers run."),
         (403, "actor-disabled", "Its owner has switched the Actor off: ask them, or order another one."),
         (403, "actor-is-not-rented", "Rent the Actor in the console."),
         (400, "invalid-input", "No run was started."),
