@@ -1,5 +1,6 @@
 """Servers that drip, and never end, cost the jobs that name them: neither other jobs, nor other servers' inputs."""
 
+import json
 import secrets
 import socket
 import threading
@@ -10,9 +11,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from real_parts import Line, running_workers, serving, wait_for
 
+from actorline.batches.batch import load_batch
 from actorline.jobs.document.parse import parse_document
+from actorline.jobs.states import LIVE, State
 from actorline.ledger.admission import outside_places
 from actorline.ledger.admission.outside_places import NoPlaceFree, OutsidePlaces, PlaceTaken
+from actorline.ledger.batches import BatchChange, NewBatch
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
@@ -214,6 +218,30 @@ def test_place_of_an_execution_that_died_is_free_soon(turns):
     assert is_refused(turns.job("3"))
     turns.let_leases_end()
     assert not is_refused(turns.job("4"))
+
+
+def test_batch_that_waits_for_a_place_is_called(turns):
+    url, ledger = "https://a.example/", turns.ledger
+    document = json.dumps({"template": {"actor": "a/b"}, "notify": {"url": url}})
+    ledger.batches.register(NewBatch("many", document, "hash", "default", "file:///x/", listed=None))
+    ended = BatchChange(to=State.FAILED, fields={"notice_at": ledger.now() + 600})
+    ledger.batches.change("many", ended, states=LIVE)
+    place = turns.places.held_by("many", "default", url, "of-many")
+    with turns.job("1"), turns.job("2"):
+        assert is_refused(place)
+    assert turns.woken == ["many"]
+    assert load_batch(ledger, "many").notice_at is None
+
+
+def test_batch_that_was_told_meanwhile_is_passed_over(turns):
+    url, ledger = "https://a.example/", turns.ledger
+    document = json.dumps({"template": {"actor": "a/b"}, "notify": {"url": url}})
+    ledger.batches.register(NewBatch("told", document, "hash", "default", "file:///x/", listed=None))
+    ledger.batches.change("told", BatchChange(to=State.FAILED, fields={"url_told": "1"}), states=LIVE)
+    with turns.job("1"), turns.job("2"):
+        assert is_refused(turns.places.held_by("told", "default", url, "of-told"))
+        assert is_refused(turns.job("next"))
+    assert turns.woken == ["next"]
 
 
 def test_job_that_wants_no_call_any_more_is_passed_over(turns):

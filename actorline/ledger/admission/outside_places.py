@@ -15,6 +15,7 @@ from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.keep_alive import renewed
+from actorline.ledger.batches import BatchChange
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.settings import Settings
@@ -84,14 +85,22 @@ class OutsidePlaces:
         """Give free places to jobs that wait; who needs none any more is passed over."""
         while called := cast("list[JobKey]", self._run("call", CALLED_SECS)):
             jobs = self.ledger.load_many(called)
-            gone = [key for key, job in zip(called, jobs, strict=True) if job is None or not _waits(job)]
+            waiting = [key for key, job in zip(called, jobs, strict=True) if self._calls(key, job)]
             for key in called:
-                if key in gone:
+                if key not in waiting:
                     self._run("leave", 0, key, "")
-                else:
-                    self.ledger.change(key, Change(fields={"notice_at": None}), states=TERMINAL, epoch=None)
-            if waiting := [key for key in called if key not in gone]:
+            if waiting:
                 self.wake(waiting)
+
+    def _calls(self, key: JobKey, job: Job | None) -> bool:
+        """Let a job or batch go on at once if it still waits for a place, and return whether it does."""
+        if job is None:  # a batch calls a server for its notice only
+            change = BatchChange(fields={"notice_at": ""}, guards={"url_told": ""})
+            return self.ledger.batches.change(key, change, states=TERMINAL)
+        if not _waits(job):
+            return False
+        self.ledger.change(key, Change(fields={"notice_at": None}), states=TERMINAL, epoch=None)
+        return True
 
     def _take(self, names: Sequence[str]) -> None:
         outcome = self._run("take", PLACE_LEASE_SECS, *names)
