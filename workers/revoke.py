@@ -11,7 +11,8 @@ from celery import bootsteps
 from celery.utils.functional import maybe_list
 from celery.worker.control import Panel
 
-from actorline.identifiers import TaskId
+from actorline.batches.batch import load_batch
+from actorline.identifiers import JobKey, TaskId
 from tasks.cancel import ask_to_cancel
 from tasks.shell.environment import ledger
 
@@ -31,13 +32,19 @@ class RevokeMeansCancel(bootsteps.Step):
 _celery_revoke = Panel.data["revoke"]
 
 
+def _request(ids: Iterable[TaskId], key: JobKey) -> str:
+    """Return what is the same for all workers, each of which gets a revoke; another one after a retry isn't."""
+    subject = ledger().load(key) or load_batch(ledger(), key)
+    return f"revoke {' '.join(sorted(ids))} {subject.retries if subject else 0}"
+
+
 def revoke(state: Any, task_id: TaskId | Iterable[str], **options: Any) -> Any:
     """Cancel the jobs that the ids belong to, and let Celery revoke the others."""
     ids = set(maybe_list(task_id) or [])
     keys = {each: key for each in ids if (key := ledger().callers.key_of(each))}
     for key in set(keys.values()):
         log.info("revoke_cancels", job_key=key)
-        ask_to_cancel(key)
+        ask_to_cancel(key, request=_request([each for each in ids if keys.get(each) == key], key))
     others = ids - set(keys)
     if not others:
         return {"ok": f"cancelled: {', '.join(sorted(set(keys.values())))}"}

@@ -108,6 +108,12 @@ class ParkedRuns:
         is_first = self.ledger.redis.set(self._listing, 1, nx=True, px=wait_ms)
         return float(known["since"]) if is_first else None
 
+    def hold_list(self, seconds: float) -> None:
+        """List nothing for some seconds: the platform has asked for it."""
+        hold_ms = int(1000 * seconds)
+        if hold_ms > self.ledger.redis.pttl(self._listing):
+            self.ledger.redis.set(self._listing, 1, px=hold_ms)
+
     def clock(self) -> float:
         """Return Redis's own time, by which jobs are parked; `ledger.now()` may lag behind it by a millisecond."""
         seconds, microseconds = self.ledger.redis.time()

@@ -141,27 +141,28 @@ class Keeper:
             self._book.keep(name, None, SchedulePosition.begin(schedule, reading.now))
             return _AT_ONCE_SECS
         is_running = job is not None and not job.is_terminal
-        is_stopping = job is not None and job.stop_wish is not None
+        is_stopping = job is not None and (job.stop_wish is not None or job.reason is not None)
         pause = reading.pauses.get(name)
         is_paused = pause is not None and pause.counts(schedule.on_guard)
         step = decide(
             schedule, entry.place, reading.now, is_running=is_running, is_stopping=is_stopping, is_paused=is_paused
         )
         if step is not None:
-            self._take(name, entry, step)
+            self._take(name, entry, step, job)
             return _AT_ONCE_SECS
         if entry.place.waiting is not None:
             return SOON_SECS
         following = schedule.rhythm.next_due(moment(reading.now))
         return CLOCK_LOOK_SECS if following is None else max(following.timestamp() - reading.now, 0.001)
 
-    def _take(self, name: str, entry: BookEntry, step: Step) -> None:
+    def _take(self, name: str, entry: BookEntry, step: Step, job: Job | Batch | None) -> None:
         match step:
             case PlaceOrder(due=due):
                 self._order(name, entry, due)
             case Cancel(due=due):
                 key = due_key(name, moment(due))
-                if cancel_any(self._ledger, key, sender=SENDER):
+                request = f"overlap {job.retries if job else 0}"  # the same for all beats
+                if cancel_any(self._ledger, key, sender=SENDER, request=request):
                     self._wake(key)
                     log.info("schedule_cancels", schedule=name, job_key=key)
             case RecordDecision():

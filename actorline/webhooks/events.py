@@ -80,10 +80,11 @@ def _take(ledger: Ledger, installation: str, hint: Hint, known: EventFacts) -> L
 
 
 def _look_at_run(ledger: Ledger, key: JobKey, event_type: str) -> LookNow | None:
+    """Plan a look at once; a run that is being aborted is looked at every second, and each look asks for its abort."""
     fields: JobFields = {"is_planned": True}
     if event_type in RUN_ENDED:
         fields["hinted_at"] = NOW
-    epoch = ledger.change(key, Change(due_in_s=0, fields=fields), states={State.RUNNING, State.ABORTING}, epoch=None)
+    epoch = ledger.change(key, Change(due_in_s=0, fields=fields), states={State.RUNNING}, epoch=None)
     return None if epoch is None else LookNow(key)
 
 

@@ -12,6 +12,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.parking import CARE_SECS, ParkedJob, ParkedRuns, Parking
 from actorline.ledger.registration import NewJob
+from actorline.platform.errors import RateLimited
 from actorline.settings import Settings
 from actorline.stages.watch.look_at_fleet import WAKES_MAX, ParkedJobs
 from actorline.upkeep.hard_budgets import stop_spent_out
@@ -136,6 +137,23 @@ def test_runs_are_listed_once_an_interval_whoever_looks(ledger):
     assert platform.lists == 1
     next_look = ledger.redis.zscore(ledger.name("fleets"), "default")
     assert began + 27 < next_look < ledger.now() + 31
+
+
+def test_runs_are_listed_no_sooner_than_the_platform_asks(ledger):
+    park(ledger, "asked", "run1", every_s=2.0)
+    began = ledger.now()
+
+    class Refusing(Runs):
+        def get_data(self, _path: str, params: dict[str, object]):
+            super().get_data(_path, params)
+            raise RateLimited("Too many requests", status=429, retry_after_s=50)
+
+    platform, parked = Refusing({}), ParkedJobs(ledger, Settings())
+    parked.look("default", platform)
+    parked.with_news("default", 0)
+    assert ledger.redis.zscore(ledger.name("fleets"), "default") > began + 48
+    parked.look("default", platform)
+    assert platform.lists == 1
 
 
 def test_many_that_end_together_come_as_fast_as_polls_are_done(ledger):

@@ -7,17 +7,19 @@ import requests
 from real_parts import TOKEN
 
 from actorline.jobs.document.parse import parse_document
+from actorline.jobs.sender import FROM_CELERY
 from actorline.jobs.states import State
-from actorline.jobs.step import Ended, Moved, Wait
+from actorline.jobs.step import Ended, Moved, Stop, Wait
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
-from actorline.orders.cancel import cancel_job
+from actorline.orders.cancel import cancel_job, cancel_jobs
 from actorline.platform.errors import InvalidRequest, RateLimited
 from actorline.platform.marker import digest_of, make_marker
 from actorline.platform.runs import Run
+from actorline.platform.start import StartDeferred
 from actorline.settings import load_settings
-from actorline.stages.watch import poll_run
+from actorline.stages.watch import poll_run, resurrection
 from actorline.stages.watch.poll_run import MISSING_SECS, Poller
 from actorline.upkeep.decision import Postpone, SendAgain, decide
 from actorline.upkeep.sweep import find_orphans
@@ -31,8 +33,12 @@ def poll(ledger, platform, emulator, tmp_path):
     return lambda key: poller.advance(ledger.claim_poll(key, 1, next(numbers), secrets.token_hex(4)))
 
 
+CANCELLED = '{"code": "cancelled", "message": "The job was cancelled.", "platform_type": null, "billed": true}'
+
+
 def add_job(ledger: Ledger, key: str, run_id: str, state: State = State.RUNNING, **fields) -> None:
-    ledger.register([NewJob(key, parse_document({"actor": "demo/any"}), "file:///rows/k/", fresh=False)], care_s=60)
+    document = parse_document({"actor": "demo/any", **fields.pop("order", {})})
+    ledger.register([NewJob(key, document, "file:///rows/k/", fresh=False)], care_s=60)
     found = {"run_id": run_id, "run_status": "RUNNING", "started_at": ledger.now() - 600, **fields}
     ledger.change(key, Change(to=state, fields=found), epoch=1)
     ledger.redis.hset(ledger.name("run_keys"), run_id, key)
@@ -95,8 +101,7 @@ def test_end_without_its_time_counts_if_it_is_said_twice(ledger, poll, monkeypat
 
 
 def test_end_without_its_time_counts_where_an_abort_is_refused(ledger, poll, monkeypatch):
-    reason = '{"code": "cancelled", "message": "The job was cancelled.", "platform_type": null, "billed": true}'
-    add_job(ledger, "flickers", "flickers", State.ABORTING, reason=reason)
+    add_job(ledger, "flickers", "flickers", State.ABORTING, reason=CANCELLED)
 
     def refuse(*_: object, **__: object) -> None:
         raise InvalidRequest("A run that has ended can't be aborted", status=400)
@@ -105,15 +110,6 @@ def test_end_without_its_time_counts_where_an_abort_is_refused(ledger, poll, mon
     monkeypatch.setattr(poll_run, "get_run", lambda *_: run_without_end_time("ABORTED"))
     assert [type(poll("flickers")) for _ in range(2)] == [Wait, Moved]
     assert ledger.load("flickers").state is State.COLLECTING
-
-
-def test_poll_comes_again_no_sooner_than_the_platform_asks(ledger, poll, monkeypatch):
-    def refuse(*_: object) -> None:
-        raise RateLimited("Too many requests", status=429, retry_after_s=7)
-
-    add_job(ledger, "asked", "asked")
-    monkeypatch.setattr(poll_run, "get_run", refuse)
-    assert poll("asked") == Wait(7, at_least_s=7)
 
 
 def test_abort_is_not_asked_for_again_beside_a_poll_that_does(ledger, poll, monkeypatch):
@@ -131,9 +127,70 @@ def test_abort_is_not_asked_for_again_beside_a_poll_that_does(ledger, poll, monk
     assert [type(need) for need in needs] == [Postpone]
 
 
+def test_second_cancel_during_an_abort_changes_nothing(ledger):
+    add_job(ledger, "twice", "twice", State.ABORTING, reason=CANCELLED)
+    before = ledger.load("twice")
+    assert cancel_job(ledger, "twice")
+    assert cancel_jobs(ledger, ["twice"], sender=FROM_CELERY) == ["twice"]
+    assert ledger.load("twice") == before
+
+
+def test_cancel_during_an_abort_for_other_reasons_counts(ledger):
+    add_job(ledger, "enough", "enough", State.ABORTING)
+    assert cancel_job(ledger, "enough")
+    assert ledger.load("enough").stop_wish == "cancel"
+
+
+def test_cancel_that_comes_as_a_poll_obeys_another_wish_stays(ledger, poll, platform, tmp_path):
+    add_job(ledger, "overtaken", "overtaken", stop_wish="enough")
+    loaded = ledger.load("overtaken")
+    cancel_job(ledger, "overtaken")
+    assert isinstance(Poller(ledger, platform, load_settings(home=tmp_path)).advance(loaded), Stop)
+    assert (ledger.load("overtaken").state, ledger.load("overtaken").stop_wish) == (State.RUNNING, "cancel")
+
+
+FAILED_RUN = {
+    "id": "failed",
+    "actId": "a",
+    "status": "FAILED",
+    "startedAt": "2026-11-29T00:00:00Z",
+    "finishedAt": "2026-11-29T00:01:00Z",
+    "defaultDatasetId": "d",
+    "defaultKeyValueStoreId": "k",
+}
+
+
+@pytest.fixture
+def resurrections(ledger, monkeypatch):
+    """A failed run whose job wants a resurrection; the platform defers it, for 50 s, while `meanwhile` happens."""
+    meanwhile = []
+
+    def defer(*_: object, announce, **__: object) -> None:
+        announce()
+        for happen in meanwhile:
+            happen()
+        raise StartDeferred(RateLimited("Too many requests", status=429, retry_after_s=50))
+
+    add_job(ledger, "failed", "failed", order={"on_failure": {"resurrect": 1}})
+    monkeypatch.setattr(poll_run, "get_run", lambda *_: Run.from_platform(FAILED_RUN))
+    monkeypatch.setattr(resurrection, "resurrect_run", defer)
+    return meanwhile
+
+
+@pytest.mark.usefixtures("resurrections")
+def test_resurrection_comes_again_no_sooner_than_asked(poll):
+    assert poll("failed") == Wait(50, at_least_s=50)
+
+
+def test_resurrection_that_was_deferred_leaves_no_intent(ledger, poll, resurrections):
+    resurrections.append(lambda: cancel_job(ledger, "failed"))
+    assert isinstance(poll("failed"), Stop)
+    job = ledger.load("failed")
+    assert (job.chances.resurrection, job.chances.resurrects, job.stop_wish) == (None, 0, "cancel")
+
+
 def test_cancelled_job_whose_run_is_gone_ends_cancelled(ledger, poll):
-    reason = '{"code": "cancelled", "message": "The job was cancelled.", "platform_type": null, "billed": true}'
-    add_job(ledger, "stopped", "nosuchrun7654321x", State.ABORTING, reason=reason)
+    add_job(ledger, "stopped", "nosuchrun7654321x", State.ABORTING, reason=CANCELLED)
     poll("stopped")
     let_time_pass(ledger, "stopped")
     assert isinstance(poll("stopped"), Ended)

@@ -26,6 +26,7 @@ def assert_cancelled(line, pending, key):
     assert type(raised.value).__name__ == "JobCancelled"
     assert reason_of(raised.value)["code"] == "cancelled"
     assert line.state(key) == "CANCELLED"
+    assert line.events(key).count("cancel-asked") == 1  # each worker got the revoke
     assert line.emulator.run(line.ledger.load(key).run.id)["status"] == "ABORTED"
 
 

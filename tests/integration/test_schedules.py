@@ -105,6 +105,7 @@ def test_queue_orders_what_waited_after_the_last_job(overlapping):
 def test_cancel_running_starts_the_next_after_a_confirmed_abort(overlapping):
     *cancelled, _ = orders(overlapping, "cancel_running")
     assert {overlapping.state(key) for key in cancelled} == {"CANCELLED"}
+    assert {overlapping.events(key).count("cancel-asked") for key in cancelled} == {1}
     assert {run["status"] for run in runs(overlapping, "cancel_running")} == {"ABORTED"}
 
 

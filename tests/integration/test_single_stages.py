@@ -30,7 +30,7 @@ from actorline.stages.start.moves import StartMoves
 from actorline.stages.start.outside_input import INPUT_TRIES
 from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.start_run import Starter, load_startable
-from actorline.stages.start.steps import TryLater, Unclear
+from actorline.stages.start.steps import Refuse, TryLater, Unclear
 from actorline.stages.watch.poll_run import Poller
 from actorline.upkeep.abort_stray import abort_stray
 
@@ -87,7 +87,9 @@ def test_poll_comes_again_no_sooner_than_asked(line, faults, status, after, seco
     created(line, key, State.RUNNING, order={"poll_interval_secs": 1}, run_id=key, started_at=LONG_AGO)
     faults({"action": "status", "path_regex": f"/actor-runs/{key}", "status": status, "headers": headers})
     with closing(Platform(line.emulator.url, SecretStr(TOKEN), sleep=lambda _: None)) as platform:
-        assert Poller(line.ledger, platform, load_settings()).advance(line.ledger.load(key)) == Wait(seconds)
+        assert Poller(line.ledger, platform, load_settings()).advance(line.ledger.load(key)) == Wait(
+            seconds, at_least_s=int(after or 0)
+        )
 
 
 BROKEN = Broken(rule="required", path="price", figure=1, limit=0, rows=9, message="no price", stops=True)
@@ -176,6 +178,23 @@ def test_start_that_waits_takes_back_no_other_intent(line, own):
     StartMoves(line.ledger, load_settings(), "al-test", [intent] if own else []).make(job, later)
     now = line.ledger.load(key)
     assert (now.state, now.intent) == (("WAITING", None) if own else ("STARTING", intent))
+
+
+REASON = Reason(code=Code.LEDGER_NOT_DURABLE, message="no disk", billed=False)
+
+
+@pytest.mark.parametrize("move", [TryLater(REASON), Refuse(REASON)])
+def test_start_that_did_not_happen_leaves_no_intent_to_a_cancel(line, move):
+    key = f"cancelled-beside-{type(move).__name__.lower()}"
+    created(line, key, State.QUEUED)
+    job = line.ledger.load(key)
+    intent = Intent(attempt=1, marker="m", at=line.ledger.now(), input_sha256=None)
+    assert line.ledger.move(job, Event.START, Change(fields={"intent": intent}))
+    cancel_job(line.ledger, key)
+    line.ledger.change(key, Change(next_epoch=True), epoch=1)
+    StartMoves(line.ledger, load_settings(), "al-test", [intent]).make(job, move)
+    now = line.ledger.load(key)
+    assert (now.intent, now.stop_wish, now.is_terminal) == (None, "cancel", False)
 
 
 def test_wait_after_a_refused_start_goes_on_since_its_beginning(line):

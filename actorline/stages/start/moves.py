@@ -107,6 +107,8 @@ class StartMoves:
         step = end_job(self.ledger, job, event, reason)
         if isinstance(step, Ended):
             release_sink(job, self.installation)
+        else:
+            self._take_back(job)
         return step
 
     # -- it has what the next stage needs
@@ -261,7 +263,18 @@ class StartMoves:
             return self.ledger.move(job, Event.HOLD, held)
         # an intent that is taken back is our own: another execution may have announced a start meanwhile
         known: Sequence[Intent | Literal[""]] = (*self.announced, "")
-        return any(self.ledger.move(job, Event.HOLD, replace(held, guards={"intent": intent})) for intent in known)
+        if any(self.ledger.move(job, Event.HOLD, replace(held, guards={"intent": intent})) for intent in known):
+            return True
+        self._take_back(job)
+        return False
+
+    def _take_back(self, job: Job) -> None:
+        """Take our own intent back, for nothing came of it: the job has another epoch by now, since it is to stop, for
+        example, and would search for the run.
+        """
+        for intent in self.announced:
+            change = Change(guards={"intent": intent}, fields={"intent": ""})
+            self.ledger.change(job.key, change, states=START_STATES, epoch=None)
 
     def _plan(
         self, job: Job, seconds: float, event: TimelineEvent | None, message: str, fields: JobFields | None = None

@@ -70,6 +70,7 @@ class ParkedJobs:
                     runs.note_costs({run.id: run.usage_total_usd for run in page if run.usage_total_usd})
         except platform_errors.PlatformError as error:
             log.warning("fleet_not_seen", error=str(error))
+            runs.hold_list(platform_errors.asked_wait_s(error))
             return
         runs.note_list(began)
 

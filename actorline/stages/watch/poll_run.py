@@ -88,6 +88,7 @@ class Poller:
             Event.ABORT,
             Change(
                 due_in_s=self.settings.lost_message_secs,
+                guards={"stop_wish": job.stop_wish or ""},  # another wish that came meanwhile made the job due at once
                 event=TimelineEvent.ABORTING,
                 data={"wanted": stop_wish},
                 fields={
@@ -269,7 +270,7 @@ class Poller:
                 event=TimelineEvent.POLL_FAILED if job.failures in {0, 9, 99} else None,
                 data={"message": str(error)},
                 fields={
-                    "sent_at": NOW,
+                    "sent_at": self.ledger.now() + asked_s,  # not lost before
                     "failures": job.failures + 1,
                     "missing_since": missing_since,
                     "poll_until": self._claimed_until(every_s),

@@ -21,6 +21,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
+from actorline.platform.errors import asked_wait_s
 from actorline.platform.resurrection import resurrect_run
 from actorline.platform.runs import Run
 from actorline.platform.start import SendBy, StartDeferred, StartRefused, StartUnclear
@@ -42,7 +43,7 @@ class Resurrector:
         send_by = SendBy(self.settings.send_by_secs)
         lease = self.ledger.lease("start", job.key, seconds=START_LEASE_SECS)
         if not lease.acquire():  # another execution is asking for it
-            return self._note(job, None, {}, seconds=every)
+            return self._note(job, None, {}, wait=Wait(every))
         try:
             with holding_on(self.ledger, job, lease):
                 return self._send(job, run, send_by, lease)
@@ -66,22 +67,35 @@ class Resurrector:
         except LockError:  # the lease has expired; another execution has taken over
             return Wait(every)
         except (StartDeferred, NotDurable) as error:  # certain not to have happened: asked for again later
-            return self._note(job, TimelineEvent.WAITING, {"message": str(error)}, seconds=CAPACITY_SECS, fields=before)
+            wait_s = max(CAPACITY_SECS, asked_wait_s(error.error) if isinstance(error, StartDeferred) else 0)
+            wait = Wait(wait_s, at_least_s=wait_s)
+            step = self._note(job, TimelineEvent.WAITING, {"message": str(error)}, wait=wait, fields=before)
+            if isinstance(step, Stop) and asked:
+                self._take_back(job, asked[0], before)
+            return step
         except StartUnclear as error:
             sent = asked[0].model_copy(update={"sent_at": self.ledger.now()})
             return self._note(
                 job,
                 TimelineEvent.RESURRECTION_UNCLEAR,
                 {"message": str(error)},
-                seconds=every,
+                wait=Wait(every),
                 fields={"resurrection": sent},
             )
         except StartRefused as error:
             given_up: JobFields = {**before, "resurrects": job.document.on_failure.resurrect}
-            return self._note(
-                job, TimelineEvent.RESURRECTION_REFUSED, {"message": str(error)}, seconds=0, fields=given_up
+            step = self._note(
+                job, TimelineEvent.RESURRECTION_REFUSED, {"message": str(error)}, wait=Wait(0), fields=given_up
             )
+            if isinstance(step, Stop) and asked:
+                self._take_back(job, asked[0], given_up)
+            return step
         return Wait(every)
+
+    def _take_back(self, job: Job, intent: Resurrection, fields: JobFields) -> None:
+        """Take our own intent back, for nothing came of it: the job has another epoch, or is to stop, by now."""
+        change = Change(guards={"resurrection": intent}, fields=fields)
+        self.ledger.change(job.key, change, states={State.RUNNING, State.ABORTING}, epoch=None)
 
     def _announce(self, job: Job, run: Run, lease: Lock) -> Resurrection:
         """Write the intent, on disk. Raises LockError, NotDurable and LostJob; then nothing is sent."""
@@ -100,7 +114,7 @@ class Resurrector:
             job,
             TimelineEvent.RESURRECTING,
             {"number": number, "run_status": run.status, "cost_usd": run.usage_total_usd},
-            seconds=job.document.poll_interval_secs,
+            wait=Wait(job.document.poll_interval_secs),
             on_disk=True,
             fields={"resurrection": intent, "resurrects": number},
         )
@@ -114,7 +128,7 @@ class Resurrector:
         event: TimelineEvent | None,
         data: Mapping[str, object],
         *,
-        seconds: float,
+        wait: Wait,
         on_disk: bool = False,
         fields: JobFields | None = None,
     ) -> Step:
@@ -122,7 +136,7 @@ class Resurrector:
             job.key,
             Change(
                 guards={"stop_wish": ""},
-                due_in_s=seconds + self.settings.lost_message_secs,
+                due_in_s=wait.seconds + self.settings.lost_message_secs,
                 event=event,
                 data=data,
                 on_disk=on_disk,
@@ -131,4 +145,4 @@ class Resurrector:
             states={State.RUNNING},
             epoch=job.epoch,
         )
-        return Stop() if won is None else Wait(seconds)
+        return Stop() if won is None else wait
