@@ -118,7 +118,7 @@ def test_memory_decides_who_fits_and_small_runs_pass_by(valkey, tmp_path):
 
 def test_account_whose_limits_are_unreadable_is_tried(crowded):
     crowded.emulator.faults({"action": "status", "status": 403, "path_regex": "users/me/limits"})
-    actor = crowded.emulator.actor("unreadable", items=1, duration_secs=1)
+    actor = crowded.emulator.actor("unreadable-in-line", items=1, duration_secs=1)
     with running_workers(crowded, "control", "fetch"):
         sent = [order(crowded, f"unreadable-{n}", actor) for n in range(4)]
         assert {each.get(timeout=120)["state"] for each in sent} == {"DELIVERED"}
@@ -244,13 +244,13 @@ def test_waiting_job_ends_at_its_deadline_though_nobody_calls_it(own_line):
 
 
 def test_line_outlives_killed_workers(crowded):
-    actor = crowded.emulator.actor("killed", items=1, duration_secs=600)
+    actor = crowded.emulator.actor("killed-in-line", items=1, duration_secs=600)
     with running_workers(crowded, "control", "fetch") as workers:
         sent = [order(crowded, f"killed-{n}", actor) for n in range(8)]
         wait_for(lambda: len(in_line(crowded)) >= ROOM, what="a line")
         for worker in workers:
             worker.kill()
-    crowded.emulator.actor("killed", items=1, duration_secs=0)
+    crowded.emulator.actor("killed-in-line", items=1, duration_secs=0)
     crowded.emulator.finish_runs_of(actor)
     with running_workers(crowded, "control", "fetch"):
         assert [each.get(timeout=120)["state"] for each in sent] == ["DELIVERED"] * 8

@@ -59,7 +59,7 @@ def test_forgotten_job_is_nowhere_but_in_the_audit(line):
     wait_for(lambda: not line.ledger.callers.of("person-4711"), what="the caller to be answered")
 
     refused = forget(line, "person-4711")
-    assert (refused.returncode, "give --yes" in refused.stderr) == (5, True)
+    assert (refused.returncode, "add --yes" in refused.stderr) == (5, True)
     assert line.state("person-4711") == "DELIVERED"
 
     done = forget(line, "person-4711", "--yes", "--json")

@@ -198,7 +198,7 @@ def test_cancelled_job_whose_run_is_gone_ends_cancelled(ledger, poll):
 
 
 def test_sweep_leaves_a_run_alone_that_another_live_job_collects(ledger, platform, emulator):
-    actor = emulator.actor("taken-over", items=1, duration_secs=600)
+    actor = emulator.actor("swept-over", items=1, duration_secs=600)
     run_id = start_run(emulator, actor, make_marker("al-vanished", "first", 1))
     add_job(ledger, "first", run_id, State.FAILED, run_status="RUNNING")
     ledger.redis.hset(ledger.name("markers"), digest_of("first"), "first")

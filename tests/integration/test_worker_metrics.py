@@ -27,7 +27,7 @@ def _shown(name: str, labels: dict[str, str]) -> str:
 def test_each_worker_reports_what_it_did_at_its_own_port(own_line, faults):
     port = free_port(side_by_side=2)
     line = own_line("worker-metrics", metrics_port=str(port))
-    actor = line.emulator.actor("measured", items=50, duration_secs=0)
+    actor = line.emulator.actor("measured-by-worker", items=50, duration_secs=0)
     faults({"method": "GET", "path_regex": "/datasets/[^/]+/items", "action": "status", "status": 500, "times": 1})
     with running_workers(line, "control", "fetch"):
         result = line.submit({"key": "measured", "actor": actor, "collect": {"page_items": 20}}).get(timeout=120)
