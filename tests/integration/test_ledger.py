@@ -9,6 +9,7 @@ from real_parts import wait_for
 from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Unavailable
+from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Job, StopWish
@@ -388,6 +389,14 @@ def test_a_run_of_another_attempt_is_a_stray(ledger):
     assert (ledger.runs.of("k", 1), ledger.runs.of("k", 2)) == (["r1"], [])
     assert ledger.runs.strays() == {"r1": "k"}
     assert loaded(ledger).run.id is None
+
+
+def test_the_late_reply_of_an_earlier_attempt_makes_no_stray(ledger):
+    created(ledger, state=State.STARTING)
+    assert record(ledger, found=True)
+    ledger.change("k", Change(to=State.QUEUED, fields=next_attempt(loaded(ledger))), epoch=1)
+    assert not record(ledger)
+    assert ledger.runs.strays() == {}  # its cost is counted with the attempt's
 
 
 def test_a_run_of_a_job_that_is_forgotten_is_a_stray(ledger):

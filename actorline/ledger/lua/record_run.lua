@@ -18,10 +18,11 @@ local key, attempt, run_id, lists, waiting_states, care_s, kept, data, found, ep
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
 
+-- Returns whether the run was known
 local function remember_run()
   local seen = cjson.decode(redis.call('HGET', runs, attempt) or '[]')
   for _, id in ipairs(seen) do
-    if id == run_id then return end
+    if id == run_id then return true end
   end
   seen[#seen + 1] = run_id
   redis.call('HSET', runs, attempt, cjson.encode(seen))
@@ -30,16 +31,19 @@ local function remember_run()
   else
     redis.call('HSET', job, 'shared_run', run_id)
   end
+  return false
 end
 
-remember_run()
+local was_known = remember_run()
 local state, epoch_now, attempt_now, run_id_now, stop_wish, counted =
   unpack(redis.call('HMGET', job, 'state', 'epoch', 'attempt', 'run_id', 'wanted', 'waiting_counted'))
 if run_id_now == run_id and attempt_now == attempt then return {'won', epoch_now} end
 local waits = state and (',' .. waiting_states .. ','):find(',' .. state .. ',', 1, true)
 if not waits or attempt_now ~= attempt or (run_id_now and run_id_now ~= '') then
-  redis.call('HSET', strays, run_id, key)
-  redis.call('XADD', events, 'MAXLEN', '~', kept, '*', 'at', time, 'event', 'stray-run', 'data', data)
+  if not was_known or found == '1' then  -- a late reply to a start: its run was the job's, or a stray, before
+    redis.call('HSET', strays, run_id, key)
+    redis.call('XADD', events, 'MAXLEN', '~', kept, '*', 'at', time, 'event', 'stray-run', 'data', data)
+  end
   return {'stray', epoch_now or '0'}
 end
 if counted then redis.call('HINCRBY', tally, 'waiting:' .. counted, -1) end
