@@ -9,7 +9,7 @@ from actorline.identifiers import JobKey
 from actorline.jobs.fields import NOW
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Park, Stop, Wait
-from actorline.ledger.admission.capacity_line import Admission
+from actorline.ledger.admission.capacity_line import CapacityLine
 from actorline.ledger.change import Change
 from actorline.ledger.queries.tally import empty_at
 from actorline.platform.errors import PlatformBusy
@@ -42,7 +42,7 @@ def poll_run(self: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
     if isinstance(step, Wait | Park):
         look_ahead(key, epoch)
     if isinstance(step, Moved | Ended):
-        care().for_all(Admission(ledger(), account).call_next())
+        care().for_all(CapacityLine(ledger(), account).call_next())
     eta: Any = self.request.eta  # celery-types says int
     conclude(self, key, step, late_s=lateness(eta))
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from actorline.identifiers import JobKey
 from actorline.ledger.admission.budgets import LINE_LOOK_SECS
-from actorline.ledger.admission.capacity_line import Admission, waiting_accounts
+from actorline.ledger.admission.capacity_line import CapacityLine, waiting_accounts
 from actorline.ledger.admission.outside_places import OutsidePlaces
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger
@@ -83,7 +83,7 @@ class Upkeep:
 
     def _look_at_lines(self) -> None:
         for account in waiting_accounts(self.ledger):
-            self.care.for_all(Admission(self.ledger, account).look())
+            self.care.for_all(CapacityLine(self.ledger, account).look())
 
     def _call_for_budgets(self) -> None:
         for budget in self.ledger.agenda.take("budget_lines", again_s=LINE_LOOK_SECS):

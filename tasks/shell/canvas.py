@@ -77,21 +77,21 @@ def send_pages(key: JobKey, epoch: int, attempt: int, pages: Sequence[Window]) -
     signatures = [_page(key, epoch, attempt, window, window.limit, 0) for window in pages]
     if signatures:
         _remember(key, signatures)
-    for step in signatures:
-        step.apply_async()
+    for each in signatures:
+        each.apply_async()
 
 
 def send_ahead(key: JobKey, epoch: int) -> None:
     """Send the task that checks a running run for full pages."""
-    step = _named("fetch_ahead", key, epoch)
-    _remember(key, [step])
-    step.apply_async()
+    ahead = _named("fetch_ahead", key, epoch)
+    _remember(key, [ahead])
+    ahead.apply_async()
 
 
 def next_wave(key: JobKey, epoch: int, seconds: float) -> Signature[Any]:
-    step = _named(Stage.COLLECT, key, epoch)
-    _remember(key, [step])
-    return step.set(countdown=seconds) if seconds else step
+    collect = _named(Stage.COLLECT, key, epoch)
+    _remember(key, [collect])
+    return collect.set(countdown=seconds) if seconds else collect
 
 
 def page_args(key: JobKey, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> tuple[Any, ...]:
@@ -112,9 +112,9 @@ def care_for_now(keys: Sequence[JobKey]) -> None:
     current_app.send_task("actorline.upkeep", list(keys))
 
 
-def _remember(key: JobKey, steps: Sequence[Signature[Any]], *, drop_stale: bool = False) -> None:
+def _remember(key: JobKey, signatures: Sequence[Signature[Any]], *, drop_stale: bool = False) -> None:
     """Store the ids of a job's tasks, and which stage each is; pages, of which there are many, have no stage."""
-    stages = {step.options["task_id"]: (step.task or "").removeprefix("actorline.") for step in steps}
+    stages = {each.options["task_id"]: (each.task or "").removeprefix("actorline.") for each in signatures}
     named = {task_id: "" if stage == "fetch_page" else stage for task_id, stage in stages.items()}
     ledger().callers.name_tasks(key, named, drop_stale=drop_stale)
 

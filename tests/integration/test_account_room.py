@@ -8,7 +8,7 @@ from real_parts import wait_for
 from actorline.jobs.document.parse import parse_document
 from actorline.ledger.admission import account_room
 from actorline.ledger.admission.account_room import ENDED_AGAIN_SECS, AccountRoom, AccountUse, RoomLeft
-from actorline.ledger.admission.capacity_line import Admission
+from actorline.ledger.admission.capacity_line import CapacityLine
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.fleet import read_fleet
 from actorline.ledger.registration import NewJob
@@ -76,7 +76,7 @@ def test_starts_under_way_are_subtracted_from_newer_limits(room, ledger):
     read(room, 3, None, None)
     assert [claim(room, "landed"), claim(room, "under-way")] == ["free", "free"]
     ledger.register([NewJob("landed", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], care_s=100)
-    Admission(ledger, "default").leave(ledger.load("landed"), started=True)
+    CapacityLine(ledger, "default").leave(ledger.load("landed"), started=True)
     time.sleep(0.01)  # the platform has counted the run that landed when the limits are read
     room.forget()
     read(room, 2, None, None)
@@ -87,7 +87,7 @@ def test_full_account_is_read_again_once_a_run_of_ours_has_ended(room, ledger):
     read(room, 0, None, None)
     assert claim(room, "a") == "full"
     asked_at = float(ledger.redis.hget(ledger.name("room", "default"), "asked_at"))
-    Admission(ledger, "default").call_next()
+    CapacityLine(ledger, "default").call_next()
     claims = []
     wait_for(lambda: claims.append(room.claim("a", "actor:x", 1024)) or claims[-1].verdict != "full", what="a look")
     *full, asks = claims

@@ -16,7 +16,6 @@ class Exit(IntEnum):
     REFUSED = 5  # nothing started or billed
     PARTIAL = 6  # some rows were delivered
     UNAVAILABLE = 7
-    OUR_FAULT = 70
     INTERRUPTED = 130
 
 

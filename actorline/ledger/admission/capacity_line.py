@@ -44,7 +44,7 @@ def next_pace(pace: CallPace, *, was_refused: bool, is_full: bool = False) -> Ca
 
 
 @dataclass(frozen=True)
-class Admission:
+class CapacityLine:
     """The ledger's `line:{account}` (key -> its place), `lines` (account -> when its line is looked at), and
     `pace:{account}`.
     """

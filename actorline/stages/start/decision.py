@@ -99,7 +99,7 @@ def next_start_step(job: Job, facts: Facts) -> StartStep:
         facts.obstacle
         or _before_a_run(job, facts)
         or _while_the_platform_is_busy(job, facts)
-        or _without_a_start(job, facts)
+        or _use_existing(job, facts)
         or _to_the_lease(job, facts)
         or _under_the_lease(job, facts)
     )
@@ -122,10 +122,11 @@ def _before_a_run(job: Job, facts: Facts) -> StartStep | None:
     """Return what the job needs instead of a run, or before its start."""
     if _may_be_running(job, facts):
         return None
-    return _without_a_run(job, facts) or (_in_turn(facts) if job.document.starts_run else None)
+    return _end_or_check_sink(job, facts) or (_in_turn(facts) if job.document.starts_run else None)
 
 
-def _without_a_run(job: Job, facts: Facts) -> StartStep | None:
+def _end_or_check_sink(job: Job, facts: Facts) -> StartStep | None:
+    """Return what ends the job without a run, or the check of its sink."""
     if stop_wish := job.stop_wish_at(facts.now):
         return ObeyStopWish(stop_wish)
     if not facts.knows(FindDelivery):
@@ -159,8 +160,8 @@ def _while_the_platform_is_busy(job: Job, facts: Facts) -> StartStep | None:
     return WaitTurn(Code.PLATFORM_UNAVAILABLE, message, was_refused=True)
 
 
-def _without_a_start(job: Job, facts: Facts) -> StartStep | None:
-    """Return what comes next for an order that names what exists already."""
+def _use_existing(job: Job, facts: Facts) -> StartStep | None:
+    """Return what comes next for a document that names a run or dataset."""
     if job.document.dataset_id:
         return Collect(facts.dataset) if facts.dataset else FindDataset(job.document.dataset_id)
     if job.document.run_id:

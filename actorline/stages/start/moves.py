@@ -15,7 +15,7 @@ from actorline.jobs.job_reservation import reservation_of, waiting_text, waits_u
 from actorline.jobs.states import Event, sources
 from actorline.jobs.step import Ended, Moved, Step, Stop
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.ledger.admission.capacity_line import Admission, place_of
+from actorline.ledger.admission.capacity_line import CapacityLine, place_of
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
@@ -292,8 +292,8 @@ class StartMoves:
             epoch=job.epoch,
         )
 
-    def _line(self, job: Job) -> Admission:
-        return Admission(self.ledger, job.document.account)
+    def _line(self, job: Job) -> CapacityLine:
+        return CapacityLine(self.ledger, job.document.account)
 
 
 def _unsure_reason(job: Job, end: ObeyStopWish) -> Reason:

@@ -12,7 +12,7 @@ from redis.lock import Lock
 
 from actorline.errors import Code
 from actorline.jobs.job import Intent, Job
-from actorline.ledger.admission.capacity_line import Admission
+from actorline.ledger.admission.capacity_line import CapacityLine
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
@@ -75,7 +75,7 @@ class Recovery:
             return Refuse(refusal_reason(error))
         finally:
             looking.release()
-        Admission(self.ledger, job.document.account).let_in()
+        CapacityLine(self.ledger, job.document.account).let_in()
         return None
 
     # -- an intent is there, and no run

@@ -7,7 +7,7 @@ from actorline.errors import Code
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.job import Job
 from actorline.ledger.admission.account_room import AccountRoom, Claim
-from actorline.ledger.admission.capacity_line import Admission
+from actorline.ledger.admission.capacity_line import CapacityLine
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import Platform
@@ -55,7 +55,7 @@ class RoomForStart:
             return
         starts = use.left.starts(job.document.options.memory_mbytes or 0)
         if starts and starts > 1:
-            Admission(self.ledger, room.account).invite(starts - 1)
+            CapacityLine(self.ledger, room.account).invite(starts - 1)
 
     def _default_memory(self, order: JobDocument) -> int:
         try:

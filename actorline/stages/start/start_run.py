@@ -14,7 +14,7 @@ from actorline.identifiers import JobKey, RunId
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.job_reservation import hopeless_reason, reservation_of
 from actorline.jobs.step import Step
-from actorline.ledger.admission.capacity_line import Admission
+from actorline.ledger.admission.capacity_line import CapacityLine
 from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.starts import begin_start
@@ -113,7 +113,7 @@ class Starter:
     def _turn(self, job: Job) -> Turn:
         if is_paused(self.ledger, job.document.account):
             return Turn.PAUSED
-        return Turn.FREE if Admission(self.ledger, job.document.account).may_try(job) else Turn.OTHERS_FIRST
+        return Turn.FREE if CapacityLine(self.ledger, job.document.account).may_try(job) else Turn.OTHERS_FIRST
 
     def _over_budget(self, job: Job) -> WaitForBudget | Refuse | None:
         """Return what a start without room in its budgets does instead; the intent's change decides in the end."""
