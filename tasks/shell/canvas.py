@@ -26,10 +26,10 @@ from tasks.shell.environment import ledger, settings
 
 def stages_from(job: Job, first: Stage) -> list[Stage]:
     """Return the stages of a job from `first` on; an existing dataset needs no polling."""
-    order = [Stage.START, Stage.POLL, Stage.COLLECT]
+    stages = [Stage.START, Stage.POLL, Stage.COLLECT]
     if job.document.dataset_id:
-        order.remove(Stage.POLL)
-    return order[order.index(first) :]
+        stages.remove(Stage.POLL)
+    return stages[stages.index(first) :]
 
 
 def send_pipeline(job: Job, first: Stage) -> bool:

@@ -30,34 +30,34 @@ _FIELDS: Final = (
 )
 
 
-def past_runs(ledger: Ledger, order: JobDocument, *, among: int = LATEST_JOBS) -> list[PastRun]:
+def past_runs(ledger: Ledger, wanted: JobDocument, *, among: int = LATEST_JOBS) -> list[PastRun]:
     """Return the latest runs that jobs with the same target have started in the same account, the newest first.
 
     `among`: the newest jobs of each way to end that are looked at.
     """
     keys = ledger.newest_keys(TERMINAL, among)
-    return list(islice(_runs_like(ledger, keys, order), LATEST_RUNS))
+    return list(islice(_runs_like(ledger, keys, wanted), LATEST_RUNS))
 
 
-def _runs_like(ledger: Ledger, keys: Sequence[JobKey], order: JobDocument) -> Iterator[PastRun]:
+def _runs_like(ledger: Ledger, keys: Sequence[JobKey], wanted: JobDocument) -> Iterator[PastRun]:
     for start in range(0, len(keys), JOBS_A_BLOCK):
         with ledger.redis.pipeline(transaction=False) as pipe:
             for key in keys[start : start + JOBS_A_BLOCK]:
                 pipe.hmget(ledger.name("job", key), _FIELDS)
             for values in pipe.execute():
                 stored = {name: value for name, value in zip(_FIELDS, values, strict=True) if value}
-                if _is_like(stored, order) and (run := _past_run(stored)):
+                if _is_like(stored, wanted) and (run := _past_run(stored)):
                     yield run
 
 
-def _is_like(stored: Mapping[str, str], order: JobDocument) -> bool:
-    if stored.get("account", "").lower() != order.account.lower():
+def _is_like(stored: Mapping[str, str], wanted: JobDocument) -> bool:
+    if stored.get("account", "").lower() != wanted.account.lower():
         return False
     try:
         document = JobDocument.model_validate_json(stored.get("document", ""))
     except ValidationError:  # a newer version's
         return False
-    return document.target == order.target
+    return document.target == wanted.target
 
 
 def _past_run(stored: Mapping[str, str]) -> PastRun | None:

@@ -202,11 +202,11 @@ class PageFetcher:
         reader: ItemsReader,
         keep_alive: Callable[[], None],
     ) -> Receipt:
-        collect, order = job.document.collect, job.document.sink
+        collect, sink_section = job.document.collect, job.document.sink
         format_, query = FORMATS[collect.format], collect.query()
-        page_name = format_.page_name(window.page_no, order.compression, single_file=order.single_file)
+        page_name = format_.page_name(window.page_no, sink_section.compression, single_file=sink_section.single_file)
         name = attempt_folder(job.attempt) + page_name
-        gzip = format_.page_is_gzipped(order.compression)
+        gzip = format_.page_is_gzipped(sink_section.compression)
         sink = open_sink(job.sink_url)
         look, text = row_look(job.document), format_.reads(query)
         counter = RowCounter(look) if look else None

@@ -8,7 +8,7 @@ from actorline.stages.start.run_defaults import run_defaults
 
 
 def beyond_the_account(
-    platform: Platform, order: JobDocument, refused: CapacityExceeded, most_mbytes: int | None
+    platform: Platform, document: JobDocument, refused: CapacityExceeded, most_mbytes: int | None
 ) -> Reason | None:
     """Return why the run can never be started; None if it can, or if that isn't known: then the job waits.
     `most_mbytes`: what the account may use in all.
@@ -16,7 +16,7 @@ def beyond_the_account(
     if most_mbytes is None:
         return None
     try:
-        wanted = order.options.memory_mbytes or run_defaults(platform, order).memory_mbytes
+        wanted = document.options.memory_mbytes or run_defaults(platform, document).memory_mbytes
     except PlatformError:
         return None
     if wanted is None or wanted <= most_mbytes:

@@ -31,9 +31,9 @@ class RoomForStart:
         """Take the room that the job's run needs; returns how it waits if there is none. Where the account's limits
         can't be read, the platform decides, as it does in the end for every start.
         """
-        room, order = AccountRoom(self.ledger, job.document.account), job.document
+        room, document = AccountRoom(self.ledger, job.document.account), job.document
         for _ in range(QUESTIONS_MAX):
-            claim = room.claim(job.key, target_of(order), order.options.memory_mbytes)
+            claim = room.claim(job.key, target_of(document), document.options.memory_mbytes)
             match claim.verdict:
                 case "free":
                     return None
@@ -42,7 +42,7 @@ class RoomForStart:
                 case "ask":
                     self._read_limits(job, room, claim.at)
                 case "memory":
-                    room.note_memory(target_of(order), self._default_memory(order))
+                    room.note_memory(target_of(document), self._default_memory(document))
         return None
 
     def _read_limits(self, job: Job, room: AccountRoom, asked_at: float) -> None:
@@ -57,9 +57,9 @@ class RoomForStart:
         if starts and starts > 1:
             CapacityLine(self.ledger, room.account).invite(starts - 1)
 
-    def _default_memory(self, order: JobDocument) -> int:
+    def _default_memory(self, document: JobDocument) -> int:
         try:
-            return run_defaults(self.platform, order).memory_mbytes or 0
+            return run_defaults(self.platform, document).memory_mbytes or 0
         except PlatformError:
             return 0
 
@@ -76,6 +76,6 @@ def no_room(claim: Claim) -> WaitTurn:
     return WaitTurn(Code.CAPACITY, message, is_full=True, needs_less=True)
 
 
-def target_of(order: JobDocument) -> str:
+def target_of(document: JobDocument) -> str:
     """Return what is started, as one word for an Actor and an Actor task."""
-    return f"task:{order.actor_task}" if order.actor_task else f"actor:{order.actor}"
+    return f"task:{document.actor_task}" if document.actor_task else f"actor:{document.actor}"

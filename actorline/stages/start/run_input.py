@@ -74,21 +74,25 @@ def _find_id(platform: Platform, kind: str, name: str) -> str | None:
         return None
 
 
-def fetch_input(order: JobDocument, settings: Settings, place: Place) -> RunInput:
+def fetch_input(document: JobDocument, settings: Settings, place: Place) -> RunInput:
     """Fetch the input from its URL. Raises UnreadableInput, or what `place` raises if it is lost."""
-    headers = {"User-Agent": f"actorline/{__version__}", "Accept": order.input_type or "*/*"}
+    headers = {"User-Agent": f"actorline/{__version__}", "Accept": document.input_type or "*/*"}
     try:
         with (
             exchange(settings.input_hosts, within_s=INPUT_WITHIN_SECS) as session,
             place.kept(session.cut) as check,
             session.get(
-                order.input_url or "", headers=headers, timeout=SERVER_SILENCE_SECS, allow_redirects=False, stream=True
+                document.input_url or "",
+                headers=headers,
+                timeout=SERVER_SILENCE_SECS,
+                allow_redirects=False,
+                stream=True,
             ) as response,
         ):
             _check_status(response)
             body = _read(response)
             check()  # a body that was cut may look whole
-            return RunInput(body, order.input_type or _type_of(response))
+            return RunInput(body, document.input_type or _type_of(response))
     except Unreachable as error:
         raise UnreadableInput(
             f"its host {error}; ACTORLINE_INPUT_HOSTS lists those that may be private", may_pass=True

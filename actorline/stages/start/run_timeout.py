@@ -11,22 +11,22 @@ from actorline.stages.start.run_defaults import run_defaults
 MARGIN_SECS: Final = 15  # our own abort comes first, and says why
 
 
-def timeout_query(platform: Platform, order: JobDocument, left_s: float | None) -> dict[str, str]:
+def timeout_query(platform: Platform, document: JobDocument, left_s: float | None) -> dict[str, str]:
     """Return the start's `timeout` where the deadline, `left_s` from now, comes before the run's own time-out."""
     if left_s is None:
         return {}
-    own = order.options.timeout_secs
+    own = document.options.timeout_secs
     if own is None:
-        own = _default_timeout(platform, order)
+        own = _default_timeout(platform, document)
     backstop = max(math.ceil(left_s), 1) + MARGIN_SECS
     return {} if own is None or 0 < own <= backstop else {"timeout": str(backstop)}
 
 
-def _default_timeout(platform: Platform, order: JobDocument) -> int | None:
+def _default_timeout(platform: Platform, document: JobDocument) -> int | None:
     """Return the seconds that the Actor or Actor task sets, 0 for none; None if that can't be read: then it is left as
     it is.
     """
     try:
-        return run_defaults(platform, order).timeout_secs
+        return run_defaults(platform, document).timeout_secs
     except PlatformError:
         return None
