@@ -32,10 +32,10 @@ class RevokeMeansCancel(bootsteps.Step):
 _celery_revoke = Panel.data["revoke"]
 
 
-def _request(ids: Iterable[TaskId], key: JobKey) -> str:
-    """Return what is the same for all workers, each of which gets a revoke; another one after a retry isn't."""
-    subject = ledger().load(key) or load_batch(ledger(), key)
-    return f"revoke {' '.join(sorted(ids))} {subject.retries if subject else 0}"
+def _request(key: JobKey) -> str:
+    """Return what is the same for all workers, each of which gets a revoke, until the job is retried."""
+    revoked = ledger().load(key) or load_batch(ledger(), key)
+    return f"revoke {revoked.retries if revoked else 0}"
 
 
 def revoke(state: Any, task_id: TaskId | Iterable[str], **options: Any) -> Any:
@@ -44,7 +44,7 @@ def revoke(state: Any, task_id: TaskId | Iterable[str], **options: Any) -> Any:
     keys = {each: key for each in ids if (key := ledger().callers.key_of(each))}
     for key in set(keys.values()):
         log.info("revoke_cancels", job_key=key)
-        ask_to_cancel(key, request=_request([each for each in ids if keys.get(each) == key], key))
+        ask_to_cancel(key, request=_request(key))
     others = ids - set(keys)
     if not others:
         return {"ok": f"cancelled: {', '.join(sorted(set(keys.values())))}"}

@@ -36,7 +36,7 @@ def test_wrong_or_missing_token_at_the_workers_starts_nothing(own_line):
             reasons[account] = reason_of(raised.value)
     assert [(reason["code"], reason["billed"]) for reason in reasons.values()] == [("auth", False)] * 2
     assert "Set APIFY_TOKEN where the workers run" in reasons["default"]["message"]
-    assert "No run was started. Is the token of the job's account right" in reasons["shop"]["message"]
+    assert "No run was started. Check the token of the job's account" in reasons["shop"]["message"]
     assert TOKEN_OF_NOBODY not in str(reasons)
     assert line.emulator.runs_of(actor) == []
 

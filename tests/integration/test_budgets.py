@@ -322,7 +322,7 @@ def test_a_run_is_aborted_when_its_hard_budget_is_spent(own_line):
     endless = line.emulator.actor("endless-spender", items=1, duration_secs=600, usage_usd=120)
     with running_workers(line, "control", "fetch"):
         ordered = line.submit({"key": "spender", "actor": endless, "poll_interval_secs": 1})
-        with pytest.raises(Exception, match="A budget of the job is spent"):  # JobCancelled
+        with pytest.raises(Exception, match="A hard budget of the job is spent"):  # JobCancelled
             ordered.get(timeout=120)
     assert line.state("spender") == "CANCELLED"
     assert [each["status"] for each in line.emulator.runs_of(endless)] == ["ABORTED"]

@@ -82,7 +82,7 @@ def test_full_disk_hides_no_job_and_keeps_no_run_billing(shop, disk, workers):
     shown = shop("show", "no-room-to-cancel", "--json")
     assert (shown.code, shown.json["state"]) == (0, "RUNNING")
     cancelled = shop("cancel", "no-room-to-cancel", "--json")
-    assert (cancelled.code, "give it again then" in cancelled.json["reason"]["message"]) == (7, True)
+    assert (cancelled.code, "repeat it when Redis works again" in cancelled.json["reason"]["message"]) == (7, True)
     assert "1 run aborted at the platform" in cancelled.err
     wait_for(lambda: shop.emulator.run(run["id"])["status"] == "ABORTED", what="the run's end")
     disk.clear()
