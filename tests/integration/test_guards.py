@@ -254,7 +254,7 @@ def order_while_a_worker_dies(line: Line, moment: str, key: str, **document) -> 
         answer = line.submit({"key": key, "actor": actor, **document, **QUICK})
         worker.wait(180)
         with running_workers(line, "all"):
-            result = answer.get(timeout=120)
+            result = answer.get(timeout=300)  # a message that is lost with its worker is missed after two minutes
     finally:
         worker.kill()
         worker.wait()
