@@ -111,7 +111,7 @@ class ParkedRuns:
     def hold_list(self, seconds: float) -> None:
         """List nothing for some seconds: the platform has asked for it."""
         hold_ms = int(1000 * seconds)
-        if hold_ms > self.ledger.redis.pttl(self._listing):
+        if hold_ms > max(self.ledger.redis.pttl(self._listing), 0):
             self.ledger.redis.set(self._listing, 1, px=hold_ms)
 
     def clock(self) -> float:

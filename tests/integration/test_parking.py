@@ -12,7 +12,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.parking import CARE_SECS, ParkedJob, ParkedRuns, Parking
 from actorline.ledger.registration import NewJob
-from actorline.platform.errors import RateLimited
+from actorline.platform.errors import PlatformUnavailable, RateLimited
 from actorline.settings import Settings
 from actorline.stages.watch.look_at_fleet import WAKES_MAX, ParkedJobs
 from actorline.upkeep.hard_budgets import stop_spent_out
@@ -154,6 +154,21 @@ def test_runs_are_listed_no_sooner_than_the_platform_asks(ledger):
     assert ledger.redis.zscore(ledger.name("fleets"), "default") > began + 48
     parked.look("default", platform)
     assert platform.lists == 1
+
+
+def test_list_that_fails_after_its_interval_is_planned_again(ledger):
+    park(ledger, "down", "run1")
+
+    class Down(Runs):
+        def get_data(self, _path: str, params: dict[str, object]):
+            super().get_data(_path, params)
+            ledger.redis.delete(ledger.name("listing", "default"))  # its interval is over
+            raise PlatformUnavailable("no response")
+
+    parked = ParkedJobs(ledger, Settings())
+    parked.look("default", Down({}))
+    assert parked.with_news("default", 0) == {}
+    assert ledger.redis.zscore(ledger.name("fleets"), "default") < ledger.now() + 10
 
 
 def test_many_that_end_together_come_as_fast_as_polls_are_done(ledger):
