@@ -11,7 +11,7 @@ from celery import bootsteps
 from celery.utils.functional import maybe_list
 from celery.worker.control import Panel
 
-from actorline.batches.batch import load_batch
+from actorline.batches.find import load_any
 from actorline.identifiers import JobKey, TaskId
 from tasks.cancel import ask_to_cancel
 from tasks.shell.environment import ledger
@@ -34,7 +34,7 @@ _celery_revoke = Panel.data["revoke"]
 
 def _request(key: JobKey) -> str:
     """Return what is the same for all workers, each of which gets a revoke, until the job is retried."""
-    revoked = ledger().load(key) or load_batch(ledger(), key)
+    revoked = load_any(ledger(), key)
     return f"revoke {revoked.retries if revoked else 0}"
 
 

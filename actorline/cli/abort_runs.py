@@ -23,8 +23,8 @@ PATIENCE_SECS: Final = 5.0  # workers continue with what takes longer
 
 
 def abort_runs(settings: Settings, jobs: Sequence[Job]) -> None:
-    """Abort the runs of jobs that were cancelled, and say how many, and why others weren't. Workers abort
-    those without a token here.
+    """Abort the runs of jobs that were cancelled, and say how many, and why others weren't. Workers abort those
+    without a token here.
     """
     billing: dict[AccountName, list[RunId]] = {}
     for job in jobs:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final
 
 from actorline.identifiers import JobKey
-from actorline.jobs.job import Job, StopWish
+from actorline.jobs.job import StopWish
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE, State
 from actorline.jobs.timeline_event import TimelineEvent
@@ -28,19 +28,16 @@ def cancel_job(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, req
         job = ledger.load(key)
         if job is None or job.is_terminal:
             return False
-        if _is_stopping(job):
+        if job.state is State.ABORTING and job.reason is not None:
             return True
     return True
 
 
 def cancel_jobs(ledger: Ledger, keys: Sequence[JobKey], *, sender: Sender) -> list[JobKey]:
     """Cancel many jobs at once, and return those that hadn't ended: Redis's disk is waited for once for 200 of them."""
-    asked = [keys[start : start + AT_ONCE] for start in range(0, len(keys), AT_ONCE)]
-    return [key for some in asked for key in _cancel_some(ledger, some, sender)]
-
-
-def _cancel_some(ledger: Ledger, keys: Sequence[JobKey], sender: Sender) -> list[JobKey]:
-    won = _change(ledger, keys, _wish(sender, request_field("cancel", None)))
+    won: set[JobKey] = set()
+    for start in range(0, len(keys), AT_ONCE):
+        won |= _change(ledger, keys[start : start + AT_ONCE], _wish(sender, request_field("cancel", None)))
     return [key for key in keys if key in won or cancel_job(ledger, key, sender=sender)]
 
 
@@ -51,10 +48,6 @@ def _change(ledger: Ledger, keys: Sequence[JobKey], wish: Change) -> set[JobKey]
     if rest:  # an abort for another reason, such as enough rows, becomes that of a cancel
         won += ledger.change_each(rest, replace(wish, guards={"reason": ""}), states={State.ABORTING})
     return set(won)
-
-
-def _is_stopping(job: Job) -> bool:
-    return job.state is State.ABORTING and job.reason is not None
 
 
 def _wish(sender: Sender | None, asked: str) -> Change:

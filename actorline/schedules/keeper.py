@@ -11,7 +11,7 @@ import redis
 
 from actorline.batches.batch import Batch, load_batch
 from actorline.batches.document import parse_batch
-from actorline.batches.find import cancel_any
+from actorline.batches.find import cancel_any, load_any
 from actorline.batches.inputs.listed import listed_inputs
 from actorline.batches.submit import SubmittedBatch, submit_batch
 from actorline.errors import Code, Refused, Unavailable
@@ -213,7 +213,7 @@ class Keeper:
 
     def _is_ours(self, key: JobKey, place: SchedulePosition) -> bool:
         """Return whether a beat ordered the existing job, with the document of an earlier version of the file."""
-        job = self._ledger.load(key) or load_batch(self._ledger, key)
+        job = load_any(self._ledger, key)
         if job is not None and job.document_hash == place.order_hash:
             return True
         log.error(

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
 
-from actorline.batches.batch import Batch, load_batch
+from actorline.batches.batch import Batch
+from actorline.batches.find import load_any
 from actorline.batches.notice import event_of_batch, secs_until_batch_notice
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.document.notify import Notify
@@ -42,10 +43,10 @@ class Notice:
 
 def find_notice(key: JobKey) -> Notice | None:
     """Return the notice of the job or batch, as it is now; None: it is unknown, or hasn't ended."""
-    if (job := ledger().load(key)) is not None:
-        return _notice_of_job(job) if job.is_terminal else None
-    batch = load_batch(ledger(), key)
-    return _notice_of_batch(batch) if batch is not None and batch.is_terminal else None
+    ended = load_any(ledger(), key)
+    if ended is None or not ended.is_terminal:
+        return None
+    return _notice_of_job(ended) if isinstance(ended, Job) else _notice_of_batch(ended)
 
 
 def _notice_of_job(job: Job) -> Notice:

@@ -164,6 +164,14 @@ class Turns:
         self.ledger.register([NewJob(key, document, "file:///x/", fresh=False)], care_s=60)
         return self.places.held(self.ledger.load(key), url, execution=f"of-{key}")
 
+    def batch(self, key: str, **fields: object):
+        """A place for the notice of a batch that has ended."""
+        url = "https://a.example/"
+        document = json.dumps({"template": {"actor": "a/b"}, "notify": {"url": url}})
+        self.ledger.batches.register(NewBatch(key, document, "hash", "default", "file:///x/", listed=None))
+        self.ledger.batches.change(key, BatchChange(to=State.FAILED, fields=fields), states=LIVE)
+        return self.places.held_by(key, "default", url, f"of-{key}")
+
 
 @pytest.fixture
 def turns(valkey: str) -> Iterator[Turns]:
@@ -221,25 +229,17 @@ def test_place_of_an_execution_that_died_is_free_soon(turns):
 
 
 def test_batch_that_waits_for_a_place_is_called(turns):
-    url, ledger = "https://a.example/", turns.ledger
-    document = json.dumps({"template": {"actor": "a/b"}, "notify": {"url": url}})
-    ledger.batches.register(NewBatch("many", document, "hash", "default", "file:///x/", listed=None))
-    ended = BatchChange(to=State.FAILED, fields={"notice_at": ledger.now() + 600})
-    ledger.batches.change("many", ended, states=LIVE)
-    place = turns.places.held_by("many", "default", url, "of-many")
+    place = turns.batch("many", notice_at=turns.ledger.now() + 600)
     with turns.job("1"), turns.job("2"):
         assert is_refused(place)
     assert turns.woken == ["many"]
-    assert load_batch(ledger, "many").notice_at is None
+    assert load_batch(turns.ledger, "many").notice_at is None
 
 
 def test_batch_that_was_told_meanwhile_is_passed_over(turns):
-    url, ledger = "https://a.example/", turns.ledger
-    document = json.dumps({"template": {"actor": "a/b"}, "notify": {"url": url}})
-    ledger.batches.register(NewBatch("told", document, "hash", "default", "file:///x/", listed=None))
-    ledger.batches.change("told", BatchChange(to=State.FAILED, fields={"url_told": "1"}), states=LIVE)
+    place = turns.batch("told", url_told="1")
     with turns.job("1"), turns.job("2"):
-        assert is_refused(turns.places.held_by("told", "default", url, "of-told"))
+        assert is_refused(place)
         assert is_refused(turns.job("next"))
     assert turns.woken == ["next"]
 

@@ -166,30 +166,32 @@ def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform,
     assert "never-was" in line.ledger.runs.strays()  # one of the accounts could not be asked
 
 
-@pytest.mark.parametrize("own", [False, True])
-def test_start_that_waits_takes_back_no_other_intent(line, own):
-    """After a handover of Redis, or with a doubled message, two executions of one epoch may be at a start."""
-    key = f"announced-{'here' if own else 'elsewhere'}"
-    created(line, key, State.QUEUED)
+def announced(line, key, state, **fields):
+    """A job as it was before its start was announced, and the intent."""
+    created(line, key, state, **fields)
     job = line.ledger.load(key)
     intent = Intent(attempt=1, marker="m", at=line.ledger.now(), input_sha256=None)
     assert line.ledger.move(job, Event.START, Change(fields={"intent": intent}))
-    later = TryLater(Reason(code=Code.LEDGER_NOT_DURABLE, message="no disk", billed=False))
-    StartMoves(line.ledger, load_settings(), "al-test", [intent] if own else []).make(job, later)
-    now = line.ledger.load(key)
-    assert (now.state, now.intent) == (("WAITING", None) if own else ("STARTING", intent))
+    return job, intent
 
 
 REASON = Reason(code=Code.LEDGER_NOT_DURABLE, message="no disk", billed=False)
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_start_that_waits_takes_back_no_other_intent(line, own):
+    """After a handover of Redis, or with a doubled message, two executions of one epoch may be at a start."""
+    key = f"announced-{'here' if own else 'elsewhere'}"
+    job, intent = announced(line, key, State.QUEUED)
+    StartMoves(line.ledger, load_settings(), "al-test", [intent] if own else []).make(job, TryLater(REASON))
+    now = line.ledger.load(key)
+    assert (now.state, now.intent) == (("WAITING", None) if own else ("STARTING", intent))
+
+
 @pytest.mark.parametrize("move", [TryLater(REASON), Refuse(REASON)])
 def test_start_that_did_not_happen_leaves_no_intent_to_a_cancel(line, move):
     key = f"cancelled-beside-{type(move).__name__.lower()}"
-    created(line, key, State.QUEUED)
-    job = line.ledger.load(key)
-    intent = Intent(attempt=1, marker="m", at=line.ledger.now(), input_sha256=None)
-    assert line.ledger.move(job, Event.START, Change(fields={"intent": intent}))
+    job, intent = announced(line, key, State.QUEUED)
     cancel_job(line.ledger, key)
     line.ledger.change(key, Change(next_epoch=True), epoch=1)
     StartMoves(line.ledger, load_settings(), "al-test", [intent]).make(job, move)
@@ -213,10 +215,7 @@ def test_wait_after_a_refused_start_goes_on_since_its_beginning(line):
 
 
 def test_job_whose_start_is_unclear_waits_for_no_earlier_cause(line):
-    created(line, "unclear-now", State.WAITING, waiting_for=Code.CAPACITY)
-    job = line.ledger.load("unclear-now")
-    intent = Intent(attempt=1, marker="m", at=line.ledger.now(), input_sha256=None)
-    line.ledger.move(job, Event.START, Change(fields={"intent": intent}))
+    job, intent = announced(line, "unclear-now", State.WAITING, waiting_for=Code.CAPACITY)
     StartMoves(line.ledger, load_settings(), "al-test", [intent]).make(job, Unclear(intent, "no reply"))
     job = line.ledger.load("unclear-now")
     assert (job.state, job.waiting_for, next_step(job)) == ("WAITING", None, WAITS[Code.START_UNCLEAR])

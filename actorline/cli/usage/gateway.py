@@ -9,7 +9,7 @@ def gateway(
     host: Annotated[
         str,
         typer.Option(help="Address to listen on; other than loopback, it needs an API key: `actorline keys create`"),
-    ] = ("127.0.0.1"),
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one")] = 8470,
 ) -> None:
     """Run the HTTP gateway. It needs the extra `gateway`."""

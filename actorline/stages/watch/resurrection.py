@@ -3,7 +3,7 @@
 It is asked for once, and judged by what the run shows afterwards. One that isn't seen stays known until a later check.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -69,10 +69,7 @@ class Resurrector:
         except (StartDeferred, NotDurable) as error:  # certain not to have happened: asked for again later
             wait_s = max(CAPACITY_SECS, asked_wait_s(error.error) if isinstance(error, StartDeferred) else 0)
             wait = Wait(wait_s, at_least_s=wait_s)
-            step = self._note(job, TimelineEvent.WAITING, {"message": str(error)}, wait=wait, fields=before)
-            if isinstance(step, Stop) and asked:
-                self._take_back(job, asked[0], before)
-            return step
+            return self._take_back(job, asked, TimelineEvent.WAITING, error, wait=wait, fields=before)
         except StartUnclear as error:
             sent = asked[0].model_copy(update={"sent_at": self.ledger.now()})
             return self._note(
@@ -84,18 +81,27 @@ class Resurrector:
             )
         except StartRefused as error:
             given_up: JobFields = {**before, "resurrects": job.document.on_failure.resurrect}
-            step = self._note(
-                job, TimelineEvent.RESURRECTION_REFUSED, {"message": str(error)}, wait=Wait(0), fields=given_up
-            )
-            if isinstance(step, Stop) and asked:
-                self._take_back(job, asked[0], given_up)
-            return step
+            event = TimelineEvent.RESURRECTION_REFUSED
+            return self._take_back(job, asked, event, error, wait=Wait(0), fields=given_up)
         return Wait(every)
 
-    def _take_back(self, job: Job, intent: Resurrection, fields: JobFields) -> None:
-        """Take our own intent back, for nothing came of it: the job has another epoch, or is to stop, by now."""
-        change = Change(guards={"resurrection": intent}, fields=fields)
-        self.ledger.change(job.key, change, states={State.RUNNING, State.ABORTING}, epoch=None)
+    def _take_back(
+        self,
+        job: Job,
+        asked: Sequence[Resurrection],
+        event: TimelineEvent,
+        error: Exception,
+        *,
+        wait: Wait,
+        fields: JobFields,
+    ) -> Step:
+        """Take our own intent back, as nothing came of it: also if the job has another epoch, or is to stop, by now."""
+        step = self._note(job, event, {"message": str(error)}, wait=wait, fields=fields)
+        if isinstance(step, Stop):
+            for intent in asked:
+                change = Change(guards={"resurrection": intent}, fields=fields)
+                self.ledger.change(job.key, change, states={State.RUNNING, State.ABORTING}, epoch=None)
+        return step
 
     def _announce(self, job: Job, run: Run, lease: Lock) -> Resurrection:
         """Write the intent, on disk. Raises LockError, NotDurable and LostJob; then nothing is sent."""
