@@ -35,7 +35,7 @@ from actorline.jobs.member_key import member_key
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.ledger.batches import BatchChange
+from actorline.ledger.batches import BatchChange, NoPlaceInBatch
 from actorline.ledger.ledger import Ledger
 from actorline.orders.cancel import cancel_job
 from actorline.orders.retry import retry_job
@@ -111,11 +111,10 @@ class Waves:
         for number, job in zip(numbers, jobs, strict=True):
             if job is None or not job.is_terminal or job.state is State.DELIVERED:
                 continue
-            if not left:
+            if not left or not self._retry_member(batch, job.key):
                 end = number
                 break
-            if self._retry_member(batch, job.key):
-                left -= 1
+            left -= 1
         self.ledger.batches.change(
             batch.key,
             BatchChange(fields={"rerun_from": end}, guards={"retries": batch.retries, "rerun_from": batch.rerun_from}),
@@ -123,11 +122,14 @@ class Waves:
         )
 
     def _retry_member(self, batch: Batch, key: JobKey) -> bool:
-        sender = Sender("batch", batch.ordered_by)
+        """Return False, with nothing changed, if the batch is to stop or has no room by now."""
+        sender, request = Sender("batch", batch.ordered_by), f"batch {batch.key} retry {batch.retries}"
         try:
-            retry_job(self.ledger, key, sender=sender, request=f"batch {batch.key} retry {batch.retries}")
-        except Refused:  # another execution retried it
+            retry_job(self.ledger, key, sender=sender, request=request, members_max=batch.document.max_running)
+        except NoPlaceInBatch:
             return False
+        except Refused:  # another execution retried it
+            return True
         self.start(key)
         return True
 

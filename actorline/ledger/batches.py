@@ -26,6 +26,10 @@ OPEN_READ: Final = 1_000  # of a ledger with more, those of some accounts are co
 LISTED: Final = "listed"
 
 
+class NoPlaceInBatch(Exception):
+    """A member's batch is to stop, has ended, or has as many live members as it may; nothing was changed."""
+
+
 @dataclass(frozen=True)
 class NewBatch:
     """An order of a batch that was checked. `document`: without its inputs; `listed`: these, as JSON lines; `caller`: a

@@ -19,6 +19,7 @@ class Change:
     `due_in_s`: seconds until upkeep looks after the job; None: never.
     `fields`: what else the job's hash holds from now on. `guards`: what it must hold now, or nothing is changed.
     `once`: the hash's field that says that this was done before: then nothing is changed (`orders/request_field.py`).
+    `members_max`: a member of a batch is changed only while its batch is to go on, with fewer live members than that.
     `event`: an entry for the timeline, with `data`.
     `on_disk`: the change counts when it is on Redis's disk; with `or_warn` it counts also without.
     """
@@ -29,6 +30,7 @@ class Change:
     fields: JobFields = field(default_factory=JobFields)
     guards: JobFields = field(default_factory=JobFields)
     once: str = ""
+    members_max: int | None = None
     event: TimelineEvent | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     on_disk: bool = False

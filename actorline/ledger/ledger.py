@@ -23,7 +23,7 @@ from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources, target
 from actorline.jobs.timeline_event import TimelineEvent, level_of
 from actorline.ledger.admission.budgets import BudgetCounts, OverBudget
 from actorline.ledger.agenda import Agenda
-from actorline.ledger.batches import Batches
+from actorline.ledger.batches import Batches, NoPlaceInBatch
 from actorline.ledger.callers import Callers, Continuations, read_callers
 from actorline.ledger.change import UNCHANGED, Change, Due
 from actorline.ledger.durability import Server, check_server, read_server
@@ -215,8 +215,9 @@ class Ledger:
         """Change the job if it is in one of `states`, has `epoch` (None: any) and every guard's value.
 
         Return the epoch that the job has now, or None if the change was refused: another execution was first.
-        Raises NotDurable for a change that must be `on_disk`, and can't be, and OverBudget for one with a reservation
-        for which a budget has no room. An end must be there too if a replica may be promoted: callers are told.
+        Raises NotDurable for a change that must be `on_disk`, and can't be, OverBudget for one with a reservation for
+        which a budget has no room, and NoPlaceInBatch for one with `members_max`. An end must be on the disk too if a
+        replica may be promoted: callers are told.
         """
         keys, args = self._change_call(key, change, epoch, states)
         if change.on_disk or (change.to in TERMINAL and self._store.disk.has_replicas):
@@ -248,14 +249,17 @@ class Ledger:
         args = [key, call_token(), self.name("state") + ":", ",".join(states), "" if epoch is None else epoch,
                 change.to or "", int(change.next_epoch), _due(change.due_in_s),
                 change.event or "", json.dumps(change.data), ENTRIES_MAX, int(change.to in TERMINAL),
+                "" if change.members_max is None else change.members_max,
                 len(guards), *flat(guards), *flat(_without_defaults(fields))]  # fmt: skip
         return keys, args
 
     def _changed(self, key: JobKey, change: Change, reply: Any) -> int | None:
-        """Return the job's epoch if it was changed, and log the event. Raises OverBudget."""
+        """Return the job's epoch if it was changed, and log the event. Raises OverBudget and NoPlaceInBatch."""
         outcome, now_epoch, _, more, *run = reply
         if outcome == "over" and (reservation := change.fields.get("reservation")):
             raise OverBudget(reservation, [reservation.entries[int(number)] for number in more.split(",")])
+        if outcome == "full":
+            raise NoPlaceInBatch
         if outcome != "won":
             return None
         if change.event:

@@ -22,11 +22,19 @@ GONE: Final = frozenset({Code.DATASET_VANISHED, Code.RUN_VANISHED})
 """Rows that weren't found: those of a good run are searched for again before another run is paid for."""
 
 
-def retry_job(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, request: str | None = None) -> None:
+def retry_job(
+    ledger: Ledger,
+    key: JobKey,
+    *,
+    sender: Sender | None = None,
+    request: str | None = None,
+    members_max: int | None = None,
+) -> None:
     """Retry an ended job; it is due at once.
 
     `request`: see `request_field`; the second time it changes nothing, whatever has happened to the job since.
-    Raises Refused, with nothing changed, for a job that is unknown, still running, or delivered.
+    `members_max`: of the batch that retries its member.
+    Raises Refused, with nothing changed, for a job that is unknown, still running, or delivered, and NoPlaceInBatch.
     """
     job, asked = ledger.load(key), request_field("retry", request)
     if job is None:
@@ -52,6 +60,7 @@ def retry_job(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, requ
             event=TimelineEvent.RETRIED,
             data={"from": job.state, "attempt": job.attempt + raises_attempt, **(sender.facts() if sender else {})},
             once=asked,
+            members_max=members_max,
             fields={
                 **_afresh(job),
                 "vanished": event is Event.RECOLLECT and _code_of(job) in GONE,

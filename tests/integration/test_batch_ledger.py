@@ -11,16 +11,18 @@ from actorline.batches.advance import Waves
 from actorline.batches.batch import FIELDS, Batch, BatchResult, load_batch
 from actorline.batches.cancel import cancel_batch
 from actorline.batches.document import parse_batch
+from actorline.batches.retry import retry_batch
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.fields import NOW
 from actorline.jobs.member_key import member_key
 from actorline.jobs.states import LIVE, TERMINAL, Event, State
-from actorline.ledger.batches import BatchChange, NewBatch
+from actorline.ledger.batches import BatchChange, NewBatch, NoPlaceInBatch
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
+from actorline.orders.retry import retry_job
 from actorline.settings import load_settings
 from actorline.upkeep.old_jobs import forget_old_jobs
 
@@ -62,6 +64,42 @@ def test_cancelled_batch_gets_no_further_member(ledger):
     assert make(ledger, batch, 1) == "stopped"
     assert ledger.load(member_key(batch, 1)) is None
     assert ledger.batches.live_members(batch) == [member_key(batch, 0)]
+
+
+def retried_batch(ledger: Ledger, name: str) -> tuple[JobKey, list[str]]:
+    """A batch whose three members failed, and are to run again."""
+    batch = new_batch(ledger, name)
+    keys = [member_key(batch, number) for number in range(3)]
+    for number, key in enumerate(keys):
+        make(ledger, batch, number)
+        ledger.change(key, Change(to=State.FAILED, fields={"ended_at": NOW}), epoch=None)
+    ledger.batches.change(batch, BatchChange(to=State.FAILED, fields={"ended_at": NOW}), states={State.RUNNING})
+    retry_batch(ledger, batch)
+    return batch, keys
+
+
+def test_batch_cancelled_during_its_retry_gets_no_member_back(ledger, tmp_path):
+    batch, keys = retried_batch(ledger, "cancelled-in-between")
+    settings = load_settings(home=tmp_path)
+
+    def cancel_meanwhile(_: str) -> None:
+        cancel_batch(ledger, batch)
+        Waves(ledger, settings, start=lambda _: None).advance(batch)
+
+    Waves(ledger, settings, start=cancel_meanwhile).advance(batch)
+    assert ledger.batches.live_members(batch) == keys[:1]
+    assert ledger.load(keys[0]).stop_wish == "cancel"
+
+
+def test_member_returns_only_where_its_batch_has_room(ledger):
+    batch, keys = retried_batch(ledger, "full")
+    retry_job(ledger, keys[0], members_max=1)
+    with pytest.raises(NoPlaceInBatch):
+        retry_job(ledger, keys[1], members_max=1)
+    assert ledger.batches.live_members(batch) == keys[:1]
+    retry_job(ledger, keys[1], members_max=2)
+    retry_job(ledger, keys[2])  # by hand: no batch waits for room
+    assert ledger.batches.live_members(batch) == keys
 
 
 def test_waiting_batch_says_what_for_and_until_when(ledger, tmp_path):

@@ -13,24 +13,31 @@
 --       6 new state, or ""  7 "1": the epoch goes up by one  8 seconds until care, "none", or "" to leave `due`
 --       9 event for the timeline, or ""  10 its data (JSON)  11 timeline entries kept
 --       12 "1": the new state is an end, and is tallied
---       13 number of guards  14.. guard field, value, ...  then field, value, ...; "@now" stands for the time,
+--       13 members that may be live in the batch, or "": then a member returns only to a batch that is to go on
+--       14 number of guards  15.. guard field, value, ...  then field, value, ...; "@now" stands for the time,
 --       and "" takes the field away: empty ones were a twentieth of the ledger
 --       A `reservation` among them needs room in each of its budgets
 -- Returns {"won" | "lost" | "missing", epoch, state, time}, with attempt and run id behind them where something
--- changed, or {"over", epoch, state, numbers of the reservation's entries that have no room}
+-- changed, {"over", epoch, state, numbers of the reservation's entries that have no room}, or {"full", epoch, state,
+-- time} for a member that must not return to its batch
 local job, events, due, tally, budgets, batch, batch_live = unpack(KEYS)
-local key, token, lists, legal_states, legal_epoch, new_state, goes_up, care_s, event, data, kept, ends, guards =
-  unpack(ARGV, 1, 13)
-local first_field = 14 + 2 * guards
+local key, token, lists, legal_states, legal_epoch, new_state, goes_up, care_s, event, data, kept, ends, most_live,
+  guards = unpack(ARGV, 1, 14)
+local first_field = 15 + 2 * guards
 local is_end = ends == '1'
 
 local function is_legal(state, epoch)
   if not (',' .. legal_states .. ','):find(',' .. state .. ',', 1, true) then return false end
   if legal_epoch ~= '' and legal_epoch ~= epoch then return false end
-  for i = 14, first_field - 1, 2 do
+  for i = 15, first_field - 1, 2 do
     if (redis.call('HGET', job, ARGV[i]) or '') ~= ARGV[i + 1] then return false end
   end
   return true
+end
+
+local function may_return_to_batch()
+  local batch_state, stop_wish = unpack(redis.call('HMGET', batch, 'state', 'wanted'))
+  return batch_state == 'RUNNING' and (stop_wish or '') == '' and redis.call('SCARD', batch_live) < tonumber(most_live)
 end
 
 -- Returns the reservation among the fields, or nil
@@ -81,6 +88,7 @@ local state, epoch, last, waited_for, is_member =
 if not state then return {'missing', '0', '', time} end
 if last == token then return {'won', epoch, state, time} end
 if not is_legal(state, epoch) then return {'lost', epoch, state, time} end
+if most_live ~= '' and not may_return_to_batch() then return {'full', epoch, state, time} end
 local reservation = new_reservation()
 if reservation then
   local full = without_room(budgets, reservation)
