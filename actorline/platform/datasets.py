@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 
 import requests
 from pydantic import Field
 
-from actorline.identifiers import DatasetId, RunId
+from actorline.identifiers import DatasetId
 from actorline.platform.body import Body
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError, PlatformUnavailable
@@ -18,23 +17,15 @@ from actorline.platform.resource import Resource, safe_id
 class DatasetStats(Resource):
     """OpenAPI, components/schemas/DatasetStats."""
 
-    read_count: int | None = None
-    write_count: int | None = None
     storage_bytes: int | None = None
-    inflated_bytes: int | None = None
 
 
 class Dataset(Resource):
     """OpenAPI, components/schemas/Dataset."""
 
     id: DatasetId
-    name: str | None = None
-    act_run_id: RunId | None = None
     item_count: int
     """Lags (`docs/platform-facts.md#counters-lag`): never a reason to stop reading."""
-    clean_item_count: int | None = None
-    created_at: datetime | None = None
-    modified_at: datetime | None = None
     stats: DatasetStats = Field(default_factory=DatasetStats)
 
 

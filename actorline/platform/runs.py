@@ -47,7 +47,6 @@ class RunOptions(Resource):
     build: str | None = None
     timeout_secs: float | None = None
     memory_mbytes: int | None = None
-    disk_mbytes: int | None = None
     max_items: int | None = None
     max_total_charge_usd: float | None = None
 
@@ -71,8 +70,6 @@ class RunSummary(RunSight):
     act_id: str | None = None
     actor_task_id: str | None = None
     finished_at: datetime | None = None
-    build_id: str | None = None
-    build_number: str | None = None
     default_key_value_store_id: str | None = None
     meta: RunMeta = Field(default_factory=RunMeta)
 

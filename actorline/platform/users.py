@@ -9,7 +9,6 @@ class User(Resource):
 
     id: str | None = None
     username: str
-    is_paying: bool | None = None
 
 
 class Limits(Resource):
@@ -18,7 +17,6 @@ class Limits(Resource):
     max_concurrent_actor_jobs: int | None = None
     max_actor_memory_gbytes: float | None = None
     max_monthly_usage_usd: float | None = None
-    data_retention_days: int | None = None
 
 
 class Usage(Resource):
