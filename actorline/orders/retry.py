@@ -1,6 +1,6 @@
 """Retry an ended job from the cheapest stage that can still deliver the missing rows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, cast
 
 from actorline.errors import Code, Refused
@@ -51,29 +51,28 @@ def retry_job(
         _take(ledger, allowance)
     if job.document.deadline_secs is not None:
         ledger.agenda.plan_deadline(key, ledger.now() + job.document.deadline_secs)
-    moved = ledger.move(
-        job,
-        event,
-        Change(
-            due_in_s=0,
-            on_disk=True,
-            event=TimelineEvent.RETRIED,
-            data={"from": job.state, "attempt": job.attempt + raises_attempt, **(sender.facts() if sender else {})},
-            once=asked,
-            members_max=members_max,
-            fields={
-                **_afresh(job),
-                "vanished": event is Event.RECOLLECT and _code_of(job) in GONE,
-                **(next_attempt(job) if raises_attempt else {}),
-            },
-        ),
-    )
+    change = _change_of(job, event, sender, raises_attempt=raises_attempt)
+    moved = ledger.move(job, event, replace(change, once=asked, members_max=members_max))
     if not moved and allowance:
         ledger.spend(allowance.given_back())
     if not moved and not ledger.has_field(key, asked):
         raise Refused(
             Code.CONFLICT, f"The job {key} was just retried by another request. Nothing was changed.", key=key
         )
+
+
+def _change_of(job: Job, event: Event, sender: Sender | None, *, raises_attempt: bool) -> Change:
+    return Change(
+        due_in_s=0,
+        on_disk=True,
+        event=TimelineEvent.RETRIED,
+        data={"from": job.state, "attempt": job.attempt + raises_attempt, **(sender.facts() if sender else {})},
+        fields={
+            **_afresh(job),
+            "vanished": event is Event.RECOLLECT and _code_of(job) in GONE,
+            **(next_attempt(job) if raises_attempt else {}),
+        },
+    )
 
 
 @dataclass(frozen=True)
