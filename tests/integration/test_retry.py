@@ -52,6 +52,31 @@ def test_retry_of_missing_records_fetches_only_these(line, faults):
     assert all(int(request["query"]["offset"]) >= 300 for request in again)
 
 
+def test_retry_collects_a_run_that_others_resurrected(line):
+    again = {"items": 500, "duration_secs": 0.3, "final_status": "SUCCEEDED"}
+    actor = line.emulator.actor("revived-by-others", **FAILING, resurrected=again)
+    run = line.emulator.post(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
+    line.submit({"key": "theirs", "run_id": run["id"], **QUICK}).get(timeout=120, propagate=False)
+    assert line.state("theirs") == "PARTIAL"
+    line.emulator.post(f"/v2/actor-runs/{run['id']}/resurrect")
+    line.send("actorline.retry", "theirs").get(timeout=120)
+    job, delivery = delivered(line, "theirs")
+    assert delivery.sha256 == line.emulator.expected(job.run.dataset_id)["sha256"]
+    assert (job.run.id, job.collection.items, len(line.emulator.runs_of(actor))) == (run["id"], 500, 1)
+
+
+def test_retried_order_of_a_run_can_be_cancelled(line):
+    actor = line.emulator.actor("revived-for-long", **FAILING, resurrected={"items": 10, "duration_secs": 600})
+    run = line.emulator.post(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
+    line.submit({"key": "for-long", "run_id": run["id"], "own": True, **QUICK}).get(timeout=120, propagate=False)
+    line.emulator.post(f"/v2/actor-runs/{run['id']}/resurrect")
+    line.send("actorline.retry", "for-long").get(timeout=120)
+    wait_for(lambda: line.state("for-long") == "RUNNING", what="the look at the run")
+    line.cancel("for-long").get(timeout=120)
+    wait_for(lambda: line.state("for-long") == "CANCELLED", what="the cancel")
+    assert line.emulator.run(run["id"])["status"] == "ABORTED"
+
+
 def test_caller_who_orders_again_after_a_retry_gets_the_new_end(line):
     actor = line.emulator.actor("asked-again", **FAILING)
     document = {"key": "asked-again", "actor": actor, **QUICK}

@@ -37,9 +37,10 @@ end
 local was_known = remember_run()
 local state, epoch_now, attempt_now, run_id_now, stop_wish, counted =
   unpack(redis.call('HMGET', job, 'state', 'epoch', 'attempt', 'run_id', 'wanted', 'waiting_counted'))
-if run_id_now == run_id and attempt_now == attempt then return {'won', epoch_now} end
 local waits = state and (',' .. waiting_states .. ','):find(',' .. state .. ',', 1, true)
-if not waits or attempt_now ~= attempt or (run_id_now and run_id_now ~= '') then
+local is_own = run_id_now == run_id and attempt_now == attempt
+if is_own and not waits then return {'won', epoch_now} end  -- it waits again if an order to collect this run is retried
+if not is_own and (not waits or attempt_now ~= attempt or (run_id_now and run_id_now ~= '')) then
   if not was_known or found == '1' then  -- a late reply to a start: its run was the job's, or a stray, before
     redis.call('HSET', strays, run_id, key)
     redis.call('XADD', events, 'MAXLEN', '~', kept, '*', 'at', time, 'event', 'stray-run', 'data', data)
