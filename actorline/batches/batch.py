@@ -25,6 +25,7 @@ class Batch(BaseModel):
 
     `inputs`: how many there are, None until they are stored. `made`: how many members were made so far, in order.
     `rerun_from`, `rerun_to`: members to be run again if they haven't delivered; those before `rerun_from` are done.
+    `failed_before`: members that had failed when the batch was retried, and haven't been run again since.
     `live`: members that haven't ended. `ended:{state}`, `items`, `bytes`, `records`, `nano_usd`: what all members come
     to, moved by each member's own change.
     """
@@ -48,6 +49,7 @@ class Batch(BaseModel):
     made: int = 0
     rerun_from: int = 0
     rerun_to: int = 0
+    failed_before: int = 0
     waiting_for: str | None = None
     waiting_since: float | None = None
     waiting_until: float | None = None  # at the latest, if that is known
@@ -97,7 +99,12 @@ class Batch(BaseModel):
     @property
     def has_failed_too_often(self) -> bool:
         most = self.document.stop_after_failures
-        return most is not None and sum(self.ended[state] for state in FAILURES) >= most
+        return most is not None and self.number_failed - self.failed_before >= most
+
+    @property
+    def number_failed(self) -> int:
+        """Return how many members have failed, by `stop_after_failures`."""
+        return sum(self.ended[state] for state in FAILURES)
 
 
 FIELDS: Final = tuple(field.alias or name for name, field in Batch.model_fields.items() if name != "live")

@@ -61,6 +61,7 @@ def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, re
             "retried_at": "@now",
             "rerun_from": 0,
             "rerun_to": batch.made,
+            "failed_before": batch.number_failed,
         },
         timeline=TimelineEvent.RETRIED,
         data={"from": batch.state, "left": left, **(sender.facts() if sender else {})},

@@ -101,6 +101,23 @@ def test_broken_actor_ends_the_batch_before_all_is_paid(line):
     assert 3 <= len(line.emulator.starts(actor)) <= 5
 
 
+def test_retry_of_a_batch_that_failed_too_often_runs_the_rest(line):
+    actor = line.emulator.actor("batch-mended", items=0, duration_secs=0, final_status="FAILED")
+    document = {
+        "key": "mended", "template": {"actor": actor}, "inputs": inputs(8), "max_running": 2, "stop_after_failures": 3
+    }  # fmt: skip
+    order(line, document).get(timeout=120, propagate=False)
+    first = len(line.emulator.starts(actor))
+    line.send("actorline.retry", "mended").get(timeout=60)  # the Actor isn't mended yet: three failures end it again
+    wait_for(lambda: (again := found(line, "mended")).is_terminal and again.retries == 1)
+    assert batch(line, "mended")["reason"]["code"] == "too-many-failures"
+    assert 3 <= len(line.emulator.starts(actor)) - first <= 5
+    line.emulator.actor("batch-mended", items=3, duration_secs=0)
+    line.send("actorline.retry", "mended").get(timeout=60)
+    result = wait_for(lambda: (found := batch(line, "mended"))["state"] == "DELIVERED" and found)
+    assert (result["members"], result["items"]) == ({"DELIVERED": 8}, 24)
+
+
 def test_cancelled_batch_stops_what_runs_and_starts_no_more(line):
     actor = line.emulator.actor("batch-cancelled", items=10, duration_secs=600)
     document = {"key": "unwanted", "template": {"actor": actor}, "inputs": inputs(30), "max_running": 3}

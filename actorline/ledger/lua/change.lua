@@ -56,14 +56,22 @@ local function write_fields(time)
   redis.call('HSET', job, 'last_change', token)
 end
 
+-- A member returns to its batch. Its failure no longer counts among those from before the batch's retry.
+local function take_back_end(state)
+  redis.call('HINCRBY', batch, 'ended:' .. state, -1)
+  local failed_before = tonumber(redis.call('HGET', batch, 'failed_before') or 0)
+  if (state == 'FAILED' or state == 'EXPIRED') and failed_before > 0 then
+    redis.call('HINCRBY', batch, 'failed_before', -1)
+  end
+end
+
 local function move_to_new_state(state, is_member, time)
   redis.call('HSET', job, 'state', new_state)
   move_in_lists(lists, job, key, state, new_state, time)
   local open_set = redis.call('HGET', job, 'open_set')
   if open_set then redis.call(is_end and 'SREM' or 'SADD', open_set, key) end
   if is_member and redis.call(is_end and 'SREM' or 'SADD', batch_live, key) == 1 then
-    if is_end then redis.call('HINCRBY', batch, 'ended:' .. new_state, 1)
-    else redis.call('HINCRBY', batch, 'ended:' .. state, -1) end
+    if is_end then redis.call('HINCRBY', batch, 'ended:' .. new_state, 1) else take_back_end(state) end
   end
   if is_end then tally_end(tally, job, new_state, time) end
 end
