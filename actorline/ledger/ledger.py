@@ -211,6 +211,10 @@ class Ledger:
     def load_input(self, key: JobKey) -> bytes:
         return (self.redis.hget(self.name("job", key), "input") or "{}").encode()
 
+    def input_sha256(self, key: JobKey) -> str | None:
+        """Return that of a batch's member, also after its input was dropped; None for other jobs."""
+        return cast("str | None", self.redis.hget(self.name("job", key), "input_sha256"))
+
     def change(self, key: JobKey, change: Change, *, epoch: int | None, states: Iterable[State] = LIVE) -> int | None:
         """Change the job if it is in one of `states`, has `epoch` (None: any) and every guard's value.
 

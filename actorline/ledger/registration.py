@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -111,8 +112,13 @@ def _fields(order: NewJob) -> dict[str, object]:
         **({} if order.has_console else {"no_console": 1}),
         **({"own_budget": order.budget.model_dump_json()} if order.budget else {}),
         **({"ordered_by": sender.holder} if sender and sender.holder else {}),
-        **({"batch": order.member[0]} if order.member else {}),
+        **({"batch": order.member[0], "input_sha256": input_sha256(document)} if order.member else {}),
     }
+
+
+def input_sha256(document: JobDocument) -> str:
+    """Return what tells whether two members have the same input: the input itself is dropped with the delivery."""
+    return hashlib.sha256(document.input_body()).hexdigest()
 
 
 def batch_names(key: JobKey, name: Names) -> tuple[str, str]:

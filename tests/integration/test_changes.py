@@ -168,6 +168,8 @@ def test_members_of_a_batch_are_compared_with_their_forerunners(line, actor):
     inputs = [{"emulate": {"items": count}} for count in (20, 30)]
     template = {"actor": actor, "collect": {"records": []}, "poll_interval_secs": 1}
     first = line.send("actorline.batch", batch("first", template, inputs)).get(timeout=120)
+    members = [f"{first['key']}.{number:06}" for number in range(2)]
+    wait_for(lambda: {line.ledger.load_input(key) for key in members} == {b"{}"}, what="the inputs to be dropped")
     for base, counts in (("last", (0, 0, 0)), (first["key"], (0, 0, 0))):
         key = f"then-{base}"
         later = batch(key, {**template, "delta": {"key": KEY, "base": base}}, inputs)

@@ -126,7 +126,8 @@ def find_last(ledger: Ledger, job: Job) -> JobKey | None:
     series = Series.of(job.key, job.document)
     if series is None:
         return None
+    given = ledger.input_sha256(job.key)
     for earlier in delivered_before(ledger, series, Cursor(job.queued_at, job.key)):
-        if series.number is None or ledger.load_input(earlier.key) == ledger.load_input(job.key):
+        if series.number is None or (given and ledger.input_sha256(earlier.key) == given):
             return earlier.key
     return None
