@@ -284,6 +284,25 @@ def test_hook_collects_each_run_once_and_leaves_ours_alone(gateway, template, ma
     assert cli(line, "remove", hook["id"])[0] == 5
 
 
+@pytest.mark.parametrize(("status", "type_"), [(401, "user-or-token-not-found"), (403, "insufficient-permissions")])
+def test_hook_collects_its_run_when_the_token_is_right_again(gateway, template, faults, status, type_):
+    line = gateway.line
+    actor = line.emulator.actor(f"hooked-{status}", items=30, duration_secs=600)
+    assert cli(line, "add", actor, "--document", str(template))[0] == 0
+    run_id = start_elsewhere(line, actor)
+    faults({"action": "status", "status": status, "type": type_, "path_regex": f"/actor-runs/{run_id}$"})
+    before = looks_at(line, run_id)
+    line.emulator.finish(run_id)
+    wait_for(lambda: looks_at(line, run_id) > before, what="the look that is refused")
+    line.emulator.end_faults()
+
+    def is_ordered():
+        line.ledger.agenda.move("hook_runs", line.ledger.redis.zrange(line.ledger.name("hook_runs"), 0, -1), 0)
+        return line.state(run_id) == "DELIVERED"
+
+    wait_for(is_ordered, what="the delivery, without waiting for minutes")
+
+
 @pytest.mark.thorough
 def test_secret_is_rotated_while_the_gateway_runs(own_line, template):
     port = free_port()
