@@ -23,7 +23,9 @@ from actorline.jobs.member_key import BATCH_KEY_MAX_CHARS
 
 MOST_RUNNING: Final = 1_000  # a wave reads them all
 MOST_LABELS: Final = 63  # one more is the member's own
-OF_THE_BATCH: Final = ("key", "input", "input_url", "input_type", "sink", "notify", "account", "run_id", "dataset_id")
+OF_THE_BATCH: Final = (
+    "key", "input", "input_url", "input_type", "sink", "notify", "account", "run_id", "dataset_id", "reuse_secs",
+)  # fmt: skip
 """Fields of a job document that a template doesn't have: each member has its own, or all have the batch's."""
 SOURCES: Final = ("inputs", "inputs_url", "split")
 _WITH_LIMITS_OF_THEIR_OWN: Final = ("inputs", "split")
@@ -44,8 +46,9 @@ class Template(JobDocument):
     model_config = ConfigDict(json_schema_extra=_without_own_fields)
 
     @model_validator(mode="after")
-    def _has_no_own_fields(self) -> "Template":
-        if own := [name for name in OF_THE_BATCH if name in self.model_fields_set and getattr(self, name) is not None]:
+    def _has_no_own_fields(self, info: ValidationInfo) -> "Template":
+        own = [name for name in OF_THE_BATCH if name in self.model_fields_set and getattr(self, name) is not None]
+        if own and not is_stored(info):
             raise ValueError(f"{own[0]} doesn't belong here: {_belongs(own[0])}")
         return self
 
@@ -55,6 +58,8 @@ def _belongs(name: str) -> str:
         return "each member starts a run: give actor or actor_task"
     if name.startswith("input"):
         return "the members' inputs come from inputs, inputs_url or split, outside of template"
+    if name == "reuse_secs":
+        return "each member is delivered to a folder of its own, so no earlier job equals it"
     return f"give {name} outside of template, for all members"
 
 

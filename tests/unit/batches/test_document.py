@@ -30,6 +30,7 @@ BAD = {
     "a million inputs": ({"inputs": [{}] * 1_000_000}, f"there are more than {MOST_INPUTS:,} inputs"),
     "a key too long for members": ({"key": "k" * 194}, "key: may have 193 characters"),
     "no template": ({"template": None}, "template: must be"),
+    "a template that reuses": ({"template": {"actor": "a/b", "reuse_secs": 9}}, "template: reuse_secs doesn't belong"),
     "a template with an input": ({"template": {"actor": "a/b", "input": {}}}, "template: input doesn't belong here"),
     "a template with a sink": ({"template": {"actor": "a/b", "sink": {"url": "file:///x/"}}}, "give sink outside"),
     "a template of a run": ({"template": {"run_id": "abc"}}, "each member starts a run"),
