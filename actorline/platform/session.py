@@ -106,7 +106,7 @@ class PlatformSession(requests.Session):
         """
         try:
             target = super().get_redirect_target(resp)
-            urlsplit(target or "")
+            _ = urlsplit(target or "").port  # a bad one is noticed only where it is read
         except ValueError as error:
             resp.close()  # nobody gets to see it
             raise requests.exceptions.InvalidURL("the response redirects to what is no URL") from error

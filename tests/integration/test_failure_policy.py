@@ -72,6 +72,14 @@ def test_used_up_chances_end_the_job_with_the_logs_end(line):
     assert line.ledger.load("hopeless").total_cost_usd == pytest.approx(0.06)
 
 
+def test_resurrected_run_ends_by_itself_with_the_jobs_deadline(line):
+    actor = line.emulator.actor("cured-in-time", **FAILING, resurrected=CURED)
+    order = {"key": "cured-in-time", "actor": actor, "deadline_secs": 1000, "on_failure": {"resurrect": 1}, **QUICK}
+    result = line.submit({**order, "options": {"timeout_secs": 0}}).get(timeout=120)
+    (asked,) = resurrections(line, result["run_id"])
+    assert 900 <= int(asked["query"]["timeout"]) <= 1015
+
+
 def test_run_that_somebody_aborted_stays_aborted(line):
     actor = line.emulator.actor("aborted-by-hand", **FAILING | {"items": 0, "final_status": "ABORTED"})
     policy = {"resurrect": 2, "new_runs": 2}

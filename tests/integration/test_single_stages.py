@@ -166,6 +166,17 @@ def test_stray_of_a_forgotten_job_is_looked_for_in_every_account(line, platform,
     assert "never-was" in line.ledger.runs.strays()  # one of the accounts could not be asked
 
 
+def test_stray_whose_abort_is_refused_is_let_go_when_it_has_ended(line, platform, faults):
+    actor = line.emulator.actor("stray-refused", items=1, duration_secs=60)
+    run = line.emulator.post(f"/v2/actors/{actor.replace('/', '~')}/runs")["data"]
+    line.ledger.runs.add_stray(run["id"], "forgotten")
+    faults({"action": "status", "status": 403, "type": "job-finished", "path_regex": f"/{run['id']}/abort$"})
+    for left in (True, False):
+        abort_stray(line.ledger, run["id"], accounts=["team"], open_platform=lambda _: nullcontext(platform))
+        assert (run["id"] in line.ledger.runs.strays()) is left
+        line.emulator.finish(run["id"])
+
+
 def announced(line, key, state, **fields):
     """A job as it was before its start was announced, and the intent."""
     created(line, key, state, **fields)

@@ -23,7 +23,7 @@ class Options(Section):
     )
     restart_on_error: bool = Field(default=False, description="Whether the platform restarts the run when it fails")
     force_permission_level: Literal["LIMITED_PERMISSIONS", "FULL_PERMISSIONS"] | None = Field(
-        None, description="What the Actor may do in the account; asynchronous starts only"
+        None, description="What the Actor may do in the account; asynchronous starts of Actors only"
     )
 
     def query(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """A section of a document as query parameters of the API."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from actorline.jobs.document.section import Section
@@ -21,4 +22,6 @@ def _parameter(value: Any) -> str:
     """Return a value as written in a query: `docs/platform-facts.md#query-parameters`."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{Decimal(str(value)):f}"
     return ",".join(value) if isinstance(value, list) else str(value)

@@ -1,14 +1,10 @@
-"""The platform's own time-out of a run, so that a deadline is kept even when no worker lives to keep it."""
-
-import math
-from typing import Final
+"""The `timeout` that a start is given where its job has a deadline."""
 
 from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.within_deadline import within_deadline
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
 from actorline.stages.start.run_defaults import run_defaults
-
-MARGIN_SECS: Final = 15  # our own abort comes first, and says why
 
 
 def timeout_query(platform: Platform, document: JobDocument, left_s: float | None) -> dict[str, str]:
@@ -18,8 +14,7 @@ def timeout_query(platform: Platform, document: JobDocument, left_s: float | Non
     own = document.options.timeout_secs
     if own is None:
         own = _default_timeout(platform, document)
-    backstop = max(math.ceil(left_s), 1) + MARGIN_SECS
-    return {} if own is None or 0 < own <= backstop else {"timeout": str(backstop)}
+    return {} if own is None else within_deadline(own, left_s)
 
 
 def _default_timeout(platform: Platform, document: JobDocument) -> int | None:

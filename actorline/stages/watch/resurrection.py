@@ -17,6 +17,7 @@ from actorline.jobs.states import State
 from actorline.jobs.step import LostJob, Step, Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.jobs.times import iso_time
+from actorline.jobs.within_deadline import within_deadline
 from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger
@@ -51,14 +52,14 @@ class Resurrector:
             lease.release()
 
     def _send(self, job: Job, run: Run, send_by: SendBy, lease: Lock) -> Step:
-        every, query = job.document.poll_interval_secs, job.document.on_failure.resurrect_query()
+        every = job.document.poll_interval_secs
         asked: list[Resurrection] = []
         before: JobFields = {"resurrection": job.chances.resurrection, "resurrects": job.chances.resurrects}
         try:
             resurrect_run(
                 self.platform,
                 run.id,
-                query,
+                self._query(job, run),
                 send_by=send_by,
                 announce=lambda: asked.append(self._announce(job, run, lease)),
             )
@@ -84,6 +85,15 @@ class Resurrector:
             event = TimelineEvent.RESURRECTION_REFUSED
             return self._take_back(job, asked, event, error, wait=Wait(0), fields=given_up)
         return Wait(every)
+
+    def _query(self, job: Job, run: Run) -> dict[str, str]:
+        """Return the parameters: the platform's time-out keeps the deadline even when no worker lives."""
+        policy, own = job.document.on_failure, run.options.timeout_secs
+        if policy.resurrect_timeout_secs is not None:
+            own = policy.resurrect_timeout_secs
+        if job.deadline_at is None or own is None:
+            return policy.resurrect_query()
+        return policy.resurrect_query() | within_deadline(own, job.deadline_at - self.ledger.now())
 
     def _take_back(
         self,

@@ -151,8 +151,9 @@ def test_what_is_not_the_apis_is_unavailable_after_five_tries(platform, api, wai
     assert 4.0 <= waits[3] <= 8.0
 
 
-def test_redirect_to_no_host_is_unavailable_its_body_unread():
-    head = f"HTTP/1.1 302 Found\r\nLocation: http://{'x' * 70}.invalid/\r\nContent-Length: 100000\r\n\r\n"
+@pytest.mark.parametrize("target", [f"http://{'x' * 70}.invalid/", "http://host:99999/", "http://host:x/"])
+def test_redirect_to_no_host_is_unavailable_its_body_unread(target):
+    head = f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 100000\r\n\r\n"
     with tiny_server(lambda _: drip(head.encode(), bytes(100_000))) as server:  # longer than any test may take
         platform = Platform(server.url, SecretStr(TOKEN), sleep=lambda _: None)
         with pytest.raises(PlatformUnavailable):

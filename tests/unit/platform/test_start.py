@@ -222,7 +222,8 @@ def test_large_body_of_a_redirect_is_left_unread(server):
         start(server.url)
 
 
-def test_response_that_redirects_nowhere_is_closed(server, monkeypatch):
+@pytest.mark.parametrize("nowhere", ["http://[no-address", "http://host:99999/", "http://host:x/"])
+def test_response_that_redirects_nowhere_is_closed(server, monkeypatch, nowhere):
     closed, close = [], requests.Response.close
 
     def noted(response: requests.Response) -> None:
@@ -230,7 +231,7 @@ def test_response_that_redirects_nowhere_is_closed(server, monkeypatch):
         close(response)
 
     monkeypatch.setattr(requests.Response, "close", noted)
-    outcome(server, reply(302, Location="http://[no-address"))
+    outcome(server, reply(302, Location=nowhere))
     assert closed == [302]
 
 

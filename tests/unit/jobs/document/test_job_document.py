@@ -334,6 +334,9 @@ def test_options_become_the_platforms_parameters():
     }
     assert parse_document({"actor": "x", "options": options}).query() == expected
     assert parse_document({"actor": "x"}).query() == {}
+    assert parse_document({"actor": "x", "options": {"max_total_charge_usd": 1e-5}}).query() == {
+        "maxTotalChargeUsd": "0.00001"
+    }
     del expected["forcePermissionLevel"]
     assert parse_document({"actor_task": "x", "options": options}).query() == expected
 
