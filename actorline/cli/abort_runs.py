@@ -13,7 +13,8 @@ from actorline.identifiers import AccountName, RunId
 from actorline.jobs.job import Job
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
-from actorline.platform.runs import abort_run
+from actorline.platform.runs import Run, abort_run
+from actorline.platform.statuses import RunStatus
 from actorline.settings import Settings
 from actorline.stages.watch.poll_run import POLL_STATES
 from actorline.story.number_words import counted
@@ -30,17 +31,21 @@ def abort_runs(settings: Settings, jobs: Sequence[Job]) -> None:
     for job in jobs:
         if job.state in POLL_STATES and job.run.id and job.document.may_abort:
             billing.setdefault(job.document.account, []).append(job.run.id)
-    faults = [fault for account, run_ids in billing.items() for fault in _abort(settings, account, run_ids)]
-    failed = [fault for fault in faults if fault is not None]
-    if aborted := len(faults) - len(failed):
+    found = [outcome for account, run_ids in billing.items() for outcome in _abort(settings, account, run_ids)]
+    failed = [outcome for outcome in found if isinstance(outcome, PlatformError)]
+    runs = [outcome for outcome in found if isinstance(outcome, Run)]
+    ended = sum(run.is_terminal and run.status != RunStatus.ABORTED for run in runs)
+    if ended:
+        say(f"{counted(ended, 'run')} had already ended at the platform: nothing was stopped there.")
+    if aborted := len(runs) - ended:
         say(f"{counted(aborted, 'run')} aborted at the platform. The jobs end as soon as workers have confirmed it.")
     if failed:
         them = counted(len(failed), "run")
         say(f"{them} could not be aborted from here, and may be billing: {failed[0]}. Workers try again.")
 
 
-def _abort(settings: Settings, account: AccountName, run_ids: Sequence[RunId]) -> Sequence[PlatformError | None]:
-    """Return for each run why it could not be aborted; None: it was."""
+def _abort(settings: Settings, account: AccountName, run_ids: Sequence[RunId]) -> Sequence[Run | PlatformError]:
+    """Return each run as it is now, or why it could not be aborted."""
     token = settings.token_of(account)
     if token is None:
         return []
@@ -50,12 +55,11 @@ def _abort(settings: Settings, account: AccountName, run_ids: Sequence[RunId]) -
         ) as api,
         ThreadPoolExecutor(AT_ONCE) as threads,
     ):
-        return list(threads.map(lambda run_id: _fault_of(api, run_id), run_ids))
+        return list(threads.map(lambda run_id: _outcome(api, run_id), run_ids))
 
 
-def _fault_of(api: Platform, run_id: RunId) -> PlatformError | None:
+def _outcome(api: Platform, run_id: RunId) -> Run | PlatformError:
     try:
-        abort_run(api, run_id)
+        return abort_run(api, run_id)
     except PlatformError as error:
         return error
-    return None

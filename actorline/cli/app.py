@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-from io import TextIOWrapper
 from typing import Annotated, Final
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from actorline import __version__
 from actorline.cli.commands import CommandTable, make_app
 from actorline.cli.terminal.bash_words import complete_whole_words
+from actorline.cli.terminal.streams import prepare_streams
 
 COMPLETION_VARIABLE: Final = "_ACTORLINE_COMPLETE"
 
@@ -52,9 +52,7 @@ def complete() -> None:
 
 def run_command() -> None:
     """Run the command. Foreseeable faults show no traceback, and each has its exit code (cli/terminal/exits.py)."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # a locale without UTF-8 shows escapes instead of failing
-            stream.reconfigure(errors="backslashreplace")
+    prepare_streams()
     if COMPLETION_VARIABLE in os.environ:
         complete()
     try:

@@ -139,7 +139,7 @@ def _report(jobs: list[Job], stack: AttachedStack, api_url: str) -> Exit:
     checks = _checks(catalog, prices, report, _Emulator(api_url))
     out.print()
     for job in jobs:
-        print_result(JobResult.of(job), as_json=False)
+        print_result(JobResult.of(job), as_json=False, advises=False)  # this ledger ends with the demo
     out.print("\nWhat happened to the first one:")
     print_timeline(stack.ledger.timeline.entries(jobs[0].key))
     out.print("\nChecked against what the emulator made:")

@@ -131,6 +131,8 @@ def _follow_to_the_end(
     with attach(settings, workers=workers, to_order=False) as stack:
         keys = [each.key for each in found if isinstance(each, Job)]
         wake_workers(settings, keys)
+        if not stack.brought_up and (unattended := unattended_jobs(settings, stack.ledger)):
+            say(unattended)
         with Interrupts() as interrupts:
             jobs = follow(stack.ledger, keys, interrupts, shown=not as_json)
             batches = [

@@ -1,6 +1,5 @@
 """`items`, `changes` and `records`: write a delivery to standard output."""
 
-import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -11,6 +10,7 @@ from actorline.batches.delivery import BatchDelivery, open_batch
 from actorline.cli.attach import attach
 from actorline.cli.jobs import find_any
 from actorline.cli.terminal.output import changes_text, out, print_json, say
+from actorline.cli.terminal.streams import drop_output
 from actorline.cli.terminal.visible import visible
 from actorline.delivery.manifest import ChangeKind, StoredRecord
 from actorline.delivery.read_back import Delivery, NoDelivery, NotCompared, UnreadableRows
@@ -53,16 +53,11 @@ def _write(open_blocks: Callable[[], Iterator[bytes]]) -> None:
             sys.stdout.buffer.write(block)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        _drop_the_rest()
+        drop_output()
     except (UnreadableRows, NotCompared) as error:
         raise Refused(Code.REQUEST_INVALID, str(error)) from error
     except SinkError as error:
         raise Refused(Code.SINK_FAILED, str(error)) from error
-
-
-def _drop_the_rest() -> None:
-    """Let Python's last flush of standard output fail no more: who reads it, such as `| head`, has seen enough."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def records(key: str, name: str | None, *, as_json: bool) -> None:
@@ -75,7 +70,7 @@ def records(key: str, name: str | None, *, as_json: bool) -> None:
             shutil.copyfileobj(file, sys.stdout.buffer)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        _drop_the_rest()
+        drop_output()
     except NoDelivery as error:
         raise Refused(Code.UNKNOWN_KEY, f"{error} With sizes and types: actorline records {key}") from error
     except SinkError as error:

@@ -1,16 +1,21 @@
 """Ctrl-C, SIGTERM and SIGKILL of `actorline run`: nothing goes on billing by accident, and no process is left."""
 
 import fcntl
+import os
+import pty
+import select
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import pytest
 from real_parts import wait_for
 from redis import Redis
-from terminal import Running, Terminal
+from terminal import ACTORLINE, Running, Terminal
 
+from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.progress import ONE_WISH_SECS
 from actorline.ledger.store import connect
 
@@ -44,6 +49,36 @@ def test_interrupt_aborts_the_run_says_so_and_leaves_no_process(terminal, number
     assert terminal.emulator.run(run["id"])["status"] == "ABORTED"
     assert f"the run {run['id']} is ABORTED. See it again: actorline show {done.json['key']}" in done.err
     assert not terminal.processes()
+
+
+@pytest.mark.thorough
+def test_closed_terminal_aborts_the_run_and_leaves_no_process(terminal):
+    actor = terminal.emulator.actor("hung-up", **LONG)
+    order = ["run", "--document", terminal.document(key="hung-up", actor=actor)]
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [ACTORLINE, *order],
+        cwd=terminal.cwd,
+        env=terminal.environment,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509 - it only makes it its terminal
+    )
+    os.close(theirs)
+
+    def is_running() -> bool:
+        while select.select([ours], [], [], 0)[0]:
+            os.read(ours, 65_536)
+        return [run["status"] for run in terminal.emulator.runs_of(actor)] == ["RUNNING"]
+
+    wait_for(is_running, within=120, what="the run")
+    os.close(ours)
+    assert process.wait(120) == Exit.UNAVAILABLE  # the result can't be shown
+    (run,) = terminal.emulator.runs_of(actor)
+    assert run["status"] == "ABORTED"
+    terminal.wait_until_empty()
 
 
 @pytest.mark.thorough

@@ -47,6 +47,10 @@ def test_spending_stops_while_no_worker_is_alive(billing, emulator, faults, valk
     assert f"{JOBS} runs aborted at the platform" in capsys.readouterr().err
     runs = [job.run.id for job in line.ledger.load_many(keys) if job]
     statuses = {run_id: emulator.run(run_id)["status"] for run_id in runs}
+    ended = emulator.start(emulator.actor("stop-ended", items=1, duration_secs=0))["id"]
+    wait_for(lambda: emulator.run(ended)["status"] == "SUCCEEDED", what="a run's end by itself")
+    abort_runs(settings, [jobs[0].model_copy(update={"run": jobs[0].run.after({"run_id": ended})})])
+    assert capsys.readouterr().err.startswith("1 run had already ended at the platform: nothing was stopped there.")
     assert statuses.pop(theirs) == "RUNNING"
     assert set(statuses.values()) <= {"ABORTING", "ABORTED"}
     with running_workers(line, "all"):

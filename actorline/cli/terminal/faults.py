@@ -4,6 +4,7 @@ import redis
 
 from actorline.cli.terminal.exits import Exit, exit_of_reason
 from actorline.cli.terminal.output import print_refusal, say
+from actorline.cli.terminal.streams import OutputFailed, drop_output
 from actorline.errors import Code, Reason, Refused, SettingsError, Unavailable
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
@@ -14,6 +15,10 @@ def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:
     from kombu.exceptions import OperationalError
 
     match error:
+        case OutputFailed():
+            drop_output()
+            say(f"Standard output can't be written: {error.strerror}. What the command did is done.")
+            return Exit.UNAVAILABLE
         case SettingsError():
             say(str(error))
             return Exit.USAGE

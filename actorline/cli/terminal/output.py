@@ -61,7 +61,8 @@ def coloured(state: State | str) -> str:
     return f"[{colour}]{escape(state)}[/]"
 
 
-def print_result(result: JobResult, *, as_json: bool) -> None:
+def print_result(result: JobResult, *, as_json: bool, advises: bool = True) -> None:
+    """Print what became of a job; with `advises` also what to type next, once it has ended."""
     if as_json:
         print_json(result.model_dump(mode="json"))
         return
@@ -69,7 +70,8 @@ def print_result(result: JobResult, *, as_json: bool) -> None:
     out.print(f"{coloured(result.state)} {escape(result.key)}: {rows}, {cost_text(result)}")
     if result.reason:
         out.print(f"  {escape(result.reason.message)}")
-        if command := next_command(result.reason, key=result.key, dataset_id=result.dataset_id):
+        command = next_command(result.reason, key=result.key, dataset_id=result.dataset_id)
+        if command and advises and result.state in TERMINAL:
             out.print(f"  next: {escape(command)}")
     if result.stopped:
         beyond = f", {result.stopped.beyond:,} rows beyond them are here too" if result.stopped.beyond else ""

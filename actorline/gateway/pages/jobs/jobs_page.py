@@ -39,7 +39,7 @@ def _warnings(visitor: Visit) -> list[str]:
     """Return what keeps jobs from moving."""
     tally = read_tally(visitor.context.ledger)
     missing = describe_missing(missing_workers(tally))
-    found = [f"No {' and no '.join(missing)}: jobs wait. Start them with `actorline up` or `actorline worker`."]
+    found = [f"No {' and no '.join(missing)}: jobs wait. Start, or restart, them: `actorline up`, `actorline worker`."]
     paused = paused_accounts(visitor.context.ledger)
     seen = [
         account for account in sorted(paused) if account == EVERY_ACCOUNT or visitor.grant.sees(AccountName(account))

@@ -45,6 +45,15 @@ def test_cost_is_told_as_it_is_known(fields: dict[str, Any], text):
     assert cost_text(result) == text
 
 
+@pytest.mark.parametrize(("state", "advised"), [(State.ABORTING, False), (State.CANCELLED, True)])
+def test_retry_is_advised_only_for_what_has_ended(capsys, state, advised):
+    reason = Reason(code=Code.CANCELLED, message="The job was cancelled.", billed=True)
+    result = JobResult.refused("k", State.FAILED, reason).model_copy(update={"state": state})
+    print_result(result, as_json=False)
+    print_result(result, as_json=False, advises=False)
+    assert capsys.readouterr().out.count("next: actorline retry k") == advised
+
+
 def waiting(code, key="k"):
     reason = Reason(code=Code.CONFLICT, message="", billed=False)
     state = {"state": State.WAITING, "reason": None, "waiting": Waiting(code=code, since=None, until=None)}
