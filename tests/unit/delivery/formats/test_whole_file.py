@@ -70,6 +70,14 @@ def test_a_corrupt_workbook_is_refused():
         fetch("xlsx", bytes(text), 50, compress=False)
 
 
+@pytest.mark.parametrize("text", [b"<items/>", b"<items />", b"<items\n/>\n", b"<items></items>"])
+def test_xml_without_items_is_whole_however_it_is_written(text):
+    facts, _, _ = fetch("xml", b'<?xml version="1.0"?>\n' + text, 0, compress=False)
+    assert facts.scanned == 0
+    with pytest.raises(UnreadablePage, match="cut"):
+        fetch("xml", text.rstrip()[:-1], 0, compress=False)
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_pieces_are_not_put_together(name):
     text = text_of(name, 5)
