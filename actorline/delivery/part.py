@@ -12,7 +12,7 @@ from typing import BinaryIO, Final, Protocol
 from isal import isal_zlib
 
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES, StoredFile
-from actorline.delivery.formats.text import PageText, UnreadablePage
+from actorline.delivery.formats.text import PageText, UnreadablePage, check_row_size
 from actorline.delivery.page_plan import Window
 from actorline.inflate import Inflate
 
@@ -143,15 +143,21 @@ class _Page:
         self._check_type(response.content_type)
         inflate = Inflate(UnreadablePage) if response.is_gzip else None
         copies = response.is_gzip and self.file.compress and self.text.passes_through
+        waiting, has_text = b"", False  # a copy of white space alone would be stored
         for block in response.blocks(BLOCK_BYTES):
-            if copies:
-                self.file.copy(block)
             for plain in inflate.feed(block) if inflate else (block,):
                 stored = self.text.feed(plain)
+                has_text = has_text or bool(stored)
                 if copies:
-                    self._count(plain)
+                    self._count(stored)
                 else:
                     self._write(stored)
+            if copies:
+                waiting += block
+                check_row_size(len(waiting))
+            if waiting and has_text:
+                self.file.copy(waiting)
+                waiting = b""
             keep_alive()
         if inflate:
             inflate.finish()

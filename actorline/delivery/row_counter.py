@@ -85,6 +85,8 @@ class RowCounter:
         return zip(self._hashes, self._numbers, strict=True)
 
     def _count(self, lines: bytes) -> None:
+        if not lines or lines.isspace():  # an empty page may be one newline
+            return
         look, before = self._look, self._rows
         count, columns = self._fields.read(lines)
         self._rows += count

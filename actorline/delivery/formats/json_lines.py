@@ -24,7 +24,11 @@ PARSED_BYTES_MAX: Final = 1024 * 1024  # as Python values a line may take thirty
 
 
 class JsonLines:
-    """Counts lines, and keeps the last one until it is known to be whole. Passed through."""
+    """Counts lines, and keeps the last one until it is known to be whole. Passed through.
+
+    White space at the beginning is held back: where nothing follows, as in an empty page that is one newline, it is no
+    row and isn't stored.
+    """
 
     name = "JSON lines"
     media_types = ("json",)  # application/jsonl, application/x-ndjson, application/json-lines
@@ -41,10 +45,17 @@ class JsonLines:
         self._last: list[bytes] = []
         self._last_bytes = 0
         self._is_ended = True
+        self._is_blank = True
+        self._held = b""
 
     def feed(self, plain: bytes) -> bytes:
-        if not plain:
-            return plain
+        if self._is_blank:
+            plain = self._held + plain
+            self._is_blank = not plain or plain.isspace()
+            self._held = plain if self._is_blank else b""
+            check_row_size(len(self._held))
+        if self._is_blank or not plain:
+            return b""
         # `in` and `count` look at one byte at a time: together they would take as long as inflating
         if stringzilla.find(plain, b"\n\n") >= 0 or (self._is_ended and plain.startswith(b"\n")):
             raise UnreadablePage("a line is empty")
@@ -84,7 +95,7 @@ class JsonArray:
 
     def feed(self, plain: bytes) -> bytes:
         """Take a block; the border behind an item is held back until the next one comes."""
-        self._lines.feed(plain)
+        plain = self._lines.feed(plain)
         if not plain:
             return b""
         body = plain.removesuffix(b"\n")

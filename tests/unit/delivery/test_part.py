@@ -234,7 +234,44 @@ def test_an_answer_whose_end_nothing_proves_is_refused():
         download(plain(ROWS, is_framed=False), keeps_count=False)
 
 
-@pytest.mark.parametrize("text", [b"\n", b'{"a":1}\n\n{"a":2}\n', b'{"a":1}\n\n'])
+BLANK = [b"\n", b"\r\n", b" \n\n\t "]
+
+
+@pytest.mark.parametrize("text", BLANK)
+@pytest.mark.parametrize("size", [1, 100])
+@pytest.mark.parametrize("is_gzip", [False, True])
+@pytest.mark.parametrize("compress", [False, True])
+def test_a_page_of_white_space_is_an_empty_page(text, size, is_gzip, compress):
+    wire = gzip.compress(text) if is_gzip else text
+    for scanned, keeps_count in ((0, True), (None, True), (5, False)):
+        response = Served(wire, scanned, is_gzip=is_gzip, cuts=range(0, len(wire), size))
+        facts, stored, _ = download(response, compress=compress, keeps_count=keeps_count)
+        assert (facts.items, facts.scanned) == (0, scanned or 0)
+        assert (gzip.decompress(stored) if compress else stored) == b""
+        inspected = inspect_part(io.BytesIO(stored), text=JsonLines(), compressed=compress)
+        assert (inspected.items, inspected.text_crc) == (0, facts.text_crc)
+
+
+@pytest.mark.parametrize("compress", [False, True])
+def test_white_space_after_rows_adds_nothing(compress):
+    rest = Served(gzip.compress(b"\n"), 0, 3, is_gzip=True)
+    facts, stored, _ = download(squeezed(ROWS, total=9), rest, compress=compress)
+    assert (facts.items, gzip.decompress(stored) if compress else stored) == (3, text_of(ROWS))
+
+
+def test_white_space_in_front_of_a_row_is_no_empty_line():
+    facts, stored, _ = download(Served(b'  {"a":1}\n', 1, cuts=[1, 2]), compress=False)
+    assert (facts.items, stored) == (1, b'  {"a":1}\n')
+
+
+def test_white_space_is_not_held_without_a_bound(monkeypatch):
+    monkeypatch.setattr("actorline.delivery.formats.text.ROW_BYTES_MAX", 20)
+    for text in (b" " * 21, gzip.compress(b"") * 2):
+        with pytest.raises(UnreadablePage, match="more than 20 bytes"):
+            download(Served(text, 0, is_gzip=text.startswith(b"\x1f")))
+
+
+@pytest.mark.parametrize("text", [b'\n{"a":1}\n', b'{"a":1}\n\n{"a":2}\n', b'{"a":1}\n\n'])
 @pytest.mark.parametrize("size", [1, 100])
 def test_an_empty_line_is_no_row_and_is_refused(text, size):
     with pytest.raises(UnreadablePage, match="a line is empty"):

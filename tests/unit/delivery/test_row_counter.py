@@ -55,6 +55,15 @@ def test_lines_are_counted_alike_however_many_at_a_time(monkeypatch: pytest.Monk
         assert counter.counts() == COUNTS
 
 
+def test_white_space_of_an_empty_page_is_no_row() -> None:
+    counter = RowCounter(LOOK)
+    text = WatchedText(JsonLines(), counter)
+    for response in (b"\n", b" \n\n ", text_of(ROWS), b"\r\n"):
+        text.feed(response)
+        text.end()
+    assert counter.counts() == COUNTS
+
+
 def test_rows_are_numbered_over_all_responses_of_a_page() -> None:
     counter = RowCounter(LOOK)
     text = WatchedText(JsonLines(), counter)
