@@ -23,7 +23,8 @@ class Inflate:
         self._most_bytes = most_bytes
         self._leaves_rest = leaves_rest
         self._member = isal_zlib.decompressobj(GZIP)
-        self._fed = False
+        self.is_fed = False
+        """Whether a byte has come: nothing at all isn't gzip, and may be what a broken connection left of it."""
         self.is_over = False
         """Whether what follows the members has begun."""
 
@@ -40,12 +41,12 @@ class Inflate:
                 plain = self._member.decompress(data, self._most_bytes)
             except isal_zlib.error as error:  # type: ignore[misc]  # its stub declares an instance
                 raise self._damaged(f"the gzip stream is corrupt: {error}") from None
-            self._fed = True
+            self.is_fed = True
             data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             if plain:
                 yield plain
 
     def finish(self) -> None:
         """Raise unless the last member was whole."""
-        if self._fed and not self._member.eof:
+        if self.is_fed and not self._member.eof:
             raise self._damaged("the gzip stream is cut short")

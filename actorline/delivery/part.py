@@ -161,6 +161,8 @@ class _Page:
             keep_alive()
         if inflate:
             inflate.finish()
+            if not inflate.is_fed and response.scanned != 0:
+                raise UnreadablePage("the gzip stream is cut short before its first byte")
         rest, rows = self.text.end()
         self._write(rest)
         return rows

@@ -234,6 +234,15 @@ def test_an_answer_whose_end_nothing_proves_is_refused():
         download(plain(ROWS, is_framed=False), keeps_count=False)
 
 
+@pytest.mark.parametrize("scanned", [3, None])
+@pytest.mark.parametrize("is_framed", [False, True])
+def test_gzip_without_a_byte_is_no_page_of_dropped_rows(scanned, is_framed):
+    with pytest.raises(UnreadablePage, match="cut short before its first byte"):
+        download(Served(b"", scanned, is_gzip=True, is_framed=is_framed), keeps_count=False, expected=3)
+    facts, _, _ = download(Served(b"", 0, is_gzip=True, is_framed=is_framed), keeps_count=False)
+    assert facts.scanned == 0
+
+
 BLANK = [b"\n", b"\r\n", b" \n\n\t "]
 
 
