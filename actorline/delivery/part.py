@@ -12,6 +12,7 @@ from typing import BinaryIO, Final, Protocol
 from isal import isal_zlib
 
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES, StoredFile
+from actorline.delivery.formats.json_lines import LinesWithoutFields
 from actorline.delivery.formats.text import PageText, UnreadablePage, check_row_size
 from actorline.delivery.page_plan import Window
 from actorline.inflate import Inflate
@@ -30,6 +31,8 @@ class ItemsResponse(Protocol):
     def is_framed(self) -> bool: ...
     @property
     def content_type(self) -> str: ...
+    @property
+    def lacks_columns(self) -> bool: ...
     def blocks(self, size: int) -> Iterator[bytes]: ...
     def close(self) -> None: ...
 
@@ -140,13 +143,14 @@ class _Page:
 
     def store(self, response: ItemsResponse, keep_alive: Callable[[], None]) -> int:
         """Add one response; returns its number of rows."""
-        self._check_type(response.content_type)
+        text = LinesWithoutFields() if response.lacks_columns else self.text
+        _check_type(response.content_type, text)
         inflate = Inflate(UnreadablePage) if response.is_gzip else None
-        copies = response.is_gzip and self.file.compress and self.text.passes_through
+        copies = response.is_gzip and self.file.compress and text.passes_through
         waiting, has_text = b"", False  # a copy of white space alone would be stored
         for block in response.blocks(BLOCK_BYTES):
             for plain in inflate.feed(block) if inflate else (block,):
-                stored = self.text.feed(plain)
+                stored = text.feed(plain)
                 has_text = has_text or bool(stored)
                 if copies:
                     self._count(stored)
@@ -163,7 +167,7 @@ class _Page:
             inflate.finish()
             if not inflate.is_fed and response.scanned != 0:
                 raise UnreadablePage("the gzip stream is cut short before its first byte")
-        rest, rows = self.text.end()
+        rest, rows = text.end()
         self._write(rest)
         return rows
 
@@ -188,9 +192,10 @@ class _Page:
     def _count(self, text: bytes) -> None:
         self.crc = isal_zlib.crc32(text, self.crc)
 
-    def _check_type(self, content_type: str) -> None:
-        if not any(word in content_type.lower() for word in self.text.media_types):
-            raise UnreadablePage(f"the platform sent {content_type or 'no content type'} instead of {self.text.name}")
+
+def _check_type(content_type: str, text: PageText) -> None:
+    if not any(word in content_type.lower() for word in text.media_types):
+        raise UnreadablePage(f"the platform sent {content_type or 'no content type'} instead of {text.name}")
 
 
 def _scanned(

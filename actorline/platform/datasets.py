@@ -9,7 +9,7 @@ from pydantic import Field
 from actorline.identifiers import DatasetId
 from actorline.platform.body import Body
 from actorline.platform.client import Platform
-from actorline.platform.errors import PlatformError, PlatformUnavailable
+from actorline.platform.errors import NO_COLUMNS, InvalidRequest, PlatformError, PlatformUnavailable
 from actorline.platform.headers import int_header
 from actorline.platform.resource import Resource, safe_id
 
@@ -39,6 +39,8 @@ class ItemsPage(Body):
     offset: int | None
     limit: int | None
     """999999999999 if none was asked for."""
+    lacks_columns: bool = False
+    """Whether it is JSON lines instead of the table that was asked for: no row of it has a column."""
 
     def __init__(self, response: requests.Response) -> None:
         super().__init__(response)
@@ -111,19 +113,42 @@ class ItemsReader:
     """What is read first, if it was opened already."""
     silence_s: float | None = None
     """As in `open_items`."""
+    has_columns: bool = False
+    """Whether a page came in the format that was asked for."""
     _page: ItemsPage | None = None
 
+    @property
+    def lines(self) -> Mapping[str, str]:
+        """Return parameters for the same rows as JSON lines, without a byte order mark."""
+        return {**{name: value for name, value in self.params.items() if name != "bom"}, "format": "jsonl"}
+
     def open(self, offset: int, limit: int) -> ItemsPage:
-        self._page, self.first = self.first or self._open(offset, limit), None
+        """Open a window; as JSON lines, which say how many items were scanned, if the platform makes no table of it
+        because no row has a column.
+        """
+        try:
+            page, self.first = self.first or self._open(offset, limit, self.params), None
+        except InvalidRequest as error:
+            if error.type != NO_COLUMNS:
+                raise
+            page = self.open_lines(offset, limit)
+            page.lacks_columns = True
+        self.has_columns = self.has_columns or not page.lacks_columns
+        self._page = page
+        return page
+
+    def open_lines(self, offset: int, limit: int) -> ItemsPage:
+        """Open a window as JSON lines, whatever the format of the others."""
+        return self._open(offset, limit, self.lines)
+
+    def _open(self, offset: int, limit: int, params: Mapping[str, str]) -> ItemsPage:
+        self._page = open_items(
+            self.platform, self.dataset_id, offset=offset, limit=limit, params=params, silence_s=self.silence_s
+        )
         return self._page
 
-    def _open(self, offset: int, limit: int) -> ItemsPage:
-        return open_items(
-            self.platform, self.dataset_id, offset=offset, limit=limit, params=self.params, silence_s=self.silence_s
-        )
-
     def count(self, offset: int, limit: int, *, filtered: bool) -> int | None:
-        params = self.params if filtered else {}
+        params = self.lines if filtered else {}
         return count_items(self.platform, self.dataset_id, offset=offset, limit=limit, params=params)
 
     def cut(self) -> None:

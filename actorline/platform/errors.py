@@ -21,6 +21,8 @@ from types import MappingProxyType
 from typing import Final
 
 MESSAGE_MAX_CHARS: Final = 500
+NO_COLUMNS: Final = "no-columns-in-exported-dataset"
+"""The type of the 400 that comes instead of a table in which no row has a column: `docs/platform-facts.md#formats`."""
 
 
 class PlatformError(Exception):

@@ -14,7 +14,7 @@ from actorline.identifiers import RunId
 from actorline.outbound.http_status import is_success
 from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsPage
-from actorline.platform.errors import PlatformUnavailable
+from actorline.platform.errors import NO_COLUMNS, PlatformUnavailable
 from actorline.platform.start import SendBy, StartRefused, StartRequest, StartUnclear, post_start, read_run_id, refusal
 
 SYNC_SILENCE_SECS: Final = 330.0  # the platform responds after 300 s at the latest; the margin is for the way
@@ -55,9 +55,13 @@ def run_sync(
         raise StartUnclear(str(error)) from error
 
 
-def _run_of(response: requests.Response) -> RunId:
-    """Return the run that an error names: it was started and has not succeeded. Raises what else the error means."""
+def _run_of(response: requests.Response) -> RunId | None:
+    """Return the run that an error names: it was started and has not succeeded. None: it has, and no row of it has a
+    column. Raises what else the error means.
+    """
     error = refusal(response)
+    if isinstance(error, StartRefused) and error.error.type == NO_COLUMNS:
+        return None
     if isinstance(error, StartRefused) and error.error.type == RUN_FAILED:
         named = _RUN_ID.search(error.error.message)
         if named:

@@ -62,6 +62,8 @@ class Habits:
     late_items_secs: float = 0
     """Half of the items can be read only so long after the run's end."""
     items_per_response: int = 10**9
+    tables_need_columns: bool = False
+    """Where no row has a column there is no table, but an error."""
     content_type: str = "application/jsonl"
     last_newline: bool = True
     compression: str = "gzip"
@@ -328,6 +330,8 @@ class Account:
         if query["format"] == "jsonl":
             body = b"\n".join(lines) + (b"\n" if lines and habits.last_newline else b"")
             return Response(200, body, habits.content_type, headers)
+        if habits.tables_need_columns and set(lines) <= {b"{}"}:
+            return error(400, "no-columns-in-exported-dataset")
         content_type, write = WRITERS[query["format"]]
         return Response(
             200, write([json.loads(line) for line in lines], query, habits.last_newline), content_type, headers

@@ -142,6 +142,8 @@ OTHERS: dict[str, Habits] = {
     "cleaned": Habits(items=730, items_per_response=100),
     "csv": Habits(items=730, totals=[(1, 90)]),
     "csv_capped": Habits(items=730, items_per_response=100, last_newline=False, framing="chunked", compression="never"),
+    "csv_without_columns": Habits(items=10, tables_need_columns=True),
+    "csv_without_items": Habits(items=0, tables_need_columns=True),
     "json_capped": Habits(items=730, items_per_response=100, last_newline=False),
     "xml": Habits(items=730, totals=[(60, 0)], troubles=always("short", "items")),
     "counter_stays_ahead": Habits(totals=[(3_600, 305)]),
@@ -203,6 +205,8 @@ def placed(other_line: Line, api: OtherApi) -> dict[str, Placed]:
         "cleaned": {"collect": {"clean": True, "page_items": 250}},
         "csv": {"collect": {"format": "csv", "page_items": 3, "limit": 50}, "sink": {"single_file": True}},
         "csv_capped": {"collect": {"format": "csv", "page_items": 250, "fields": ["value", "index"]}},
+        "csv_without_columns": {"collect": {"format": "csv", "page_items": 1, "clean": True}},
+        "csv_without_items": {"collect": {"format": "csv"}},
         "json_capped": {"collect": {"format": "json", "page_items": 250}, "sink": {"single_file": True}},
         "xml": {"collect": {"format": "xml", "xml_root": "rows", "xml_row": "row"}},
         "vanishing": {"collect": {"page_items": 100}},
@@ -306,6 +310,14 @@ def test_csv_of_another_platform_has_cells_under_their_columns(placed, name, row
     assert sorted(read[0]) == columns
     assert read == [{name: cell_of(item.get(name)) for name in columns} for item in items]
     assert account.violations == []
+
+
+def test_csv_where_no_row_has_a_column_is_delivered(placed):
+    result, nothing = (placed[name].deliver() for name in ("csv_without_columns", "csv_without_items"))
+    assert (result["state"], result["scanned"], result["items"]) == ("DELIVERED", 10, 9)  # the eighth item is empty
+    assert len(list(csv.DictReader(io.StringIO(delivery_of(result).lines.decode("utf-8-sig"), newline="")))) == 9
+    assert (nothing["state"], nothing["items"], delivery_of(nothing).manifest["parts"]) == ("DELIVERED", 0, [])
+    assert [placed[name].account.violations for name in ("csv_without_columns", "csv_without_items")] == [[], []]
 
 
 def test_json_of_short_pages_is_one_array(placed):

@@ -36,9 +36,11 @@ class CsvAssembly:
         line_end = ""
         for page in pages:
             head, _ = split_head(page.blocks(), is_gzip=page.is_gzip)
-            columns.update(dict.fromkeys(columns_of(head, delimiter)))
-            line_end = line_end or ("\r\n" if head.endswith(b"\r\n") else "\n")
-        return cls(list(columns), line_end, delimiter, bom, header)
+            own = columns_of(head, delimiter)
+            columns.update(dict.fromkeys(own))
+            if own and not line_end:  # a page without columns may be no csv of the platform's
+                line_end = "\r\n" if head.endswith(b"\r\n") else "\n"
+        return cls(list(columns), line_end or "\n", delimiter, bom, header)
 
     def write(self, pages: list[StagedPage], out: StoredFile, *, is_first: bool) -> None:
         if is_first:

@@ -79,6 +79,20 @@ class JsonLines:
         return rest, count
 
 
+class LinesWithoutFields(JsonLines):
+    """Lines of which each is `{}`, for a table in which no row has a column: each becomes an empty record of csv.
+
+    A row with a field came between the table and the lines, so the page is read again.
+    """
+
+    passes_through = False
+
+    def feed(self, plain: bytes) -> bytes:
+        if plain.translate(None, b"{} \t\r\n"):
+            raise UnreadablePage("the platform says that no row has a column, and sends rows that have fields")
+        return super().feed(plain).translate(None, b"{} \t\r")
+
+
 class JsonArray:
     """Lines that become one array over all responses: `[`, an item a line with a comma behind all but the last, `]`."""
 

@@ -166,7 +166,7 @@ class PageFetcher:
 
     def _look_behind(self, job: Job, window: Window, reader: ItemsReader, keep_alive: Callable[[], None]) -> Receipt:
         """Read behind the last page, where nothing should be: the receipt proves the end, or is a bad one."""
-        facts = _read_only(reader, window, JsonLines(), keep_alive, keeps_count=True)
+        facts = _read_only(reader, window, keep_alive, keeps_count=True)
         if facts.scanned:
             return bad_receipt(window, Code.FORMAT_FAILED, too_large(job))
         return Receipt(**window.model_dump(), scanned=0, items=0, total=facts.total)
@@ -183,11 +183,10 @@ class PageFetcher:
         is_last = facts.scanned > 0 and (facts.total or 0) <= end and (stop is None or end < stop)
         if not is_last or job.state is not State.COLLECTING:
             return False
-        collect = job.document.collect
-        text, keeps_count = FORMATS[collect.format].reads(collect.query()), collect.keeps_count
+        keeps_count = job.document.collect.keeps_count
         try:
             behind = Window(page_no=window.page_no, offset=end, limit=1)
-            found = _read_only(reader, behind, text, keep_alive, keeps_count=keeps_count)
+            found = _read_only(reader, behind, keep_alive, keeps_count=keeps_count)
         except (UnreadablePage, platform_errors.PlatformError):
             return False
         # an empty response that lacks the headers that the page's own had says nothing
@@ -223,7 +222,9 @@ class PageFetcher:
                 count_items=reader.count,
             )
             keep_alive()  # a reading that was cut may look like a whole one
-            if facts.scanned and not sink.publish(file, name):
+            # a table without columns is no file, but a page of csv, whose rows may get columns from other pages
+            is_stored = facts.scanned > 0 and (format_.is_cut or reader.has_columns)
+            if is_stored and not sink.publish(file, name):
                 there = _find_same(sink, name, facts, format_.read_stored(query), gzip=gzip)
                 if there is None:
                     sink.publish_instead(file, name, superseded_folder(job.retries) + name)
@@ -235,25 +236,23 @@ class PageFetcher:
         return Receipt(
             **window.model_dump(),
             scanned=facts.scanned,
-            items=facts.items,
-            bytes=facts.bytes if facts.scanned else 0,
+            items=facts.items if is_stored else 0,
+            bytes=facts.bytes if is_stored else 0,
             sha256=facts.sha256,
-            part=name if facts.scanned else None,
+            part=name if is_stored else None,
             total=facts.total,
             ends=ends,
             seen=counter.counts() if counter else None,
         )
 
 
-def _read_only(
-    reader: ItemsReader, window: Window, text: PageText, keep_alive: Callable[[], None], *, keeps_count: bool
-) -> PartFacts:
-    """Read a window and store nothing of it."""
+def _read_only(reader: ItemsReader, window: Window, keep_alive: Callable[[], None], *, keeps_count: bool) -> PartFacts:
+    """Read a window as JSON lines, and store nothing of it."""
     facts = download_window(
-        reader.open,
+        reader.open_lines,
         window,
         io.BytesIO(),
-        text=text,
+        text=JsonLines(),
         expected=0,
         compress=False,
         keeps_count=keeps_count,

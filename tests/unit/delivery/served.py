@@ -37,6 +37,7 @@ class Served:
     content_type: str = JSON_LINES
     cuts: Sequence[int] = ()
     is_framed: bool = True
+    lacks_columns: bool = False
     is_closed: bool = False
 
     def blocks(self, size: int) -> Iterator[bytes]:

@@ -178,6 +178,14 @@ def test_csv_pages_with_the_same_columns_are_copied():
     assert len({part.bytes for part in parts[1:]}) == 1
 
 
+def test_a_csv_page_without_columns_decides_no_line_end(tmp_path):
+    delivery = Delivery(tmp_path, "csv", "none", bom="false")
+    texts = {"a": b"\n\n", "b": b"x,y\r\n1,2\r\n"}
+    delivery._text = lambda window: texts[window[0]["page"]]
+    parts = delivery.assemble(delivery.stage([[{"page": "a"}], [{"page": "b"}]], single_file=True), single_file=True)
+    assert delivery.text(parts) == b"x,y\r\n,\r\n1,2\r\n"
+
+
 def test_a_name_that_stands_twice_in_a_header_stays_two_columns(tmp_path):
     delivery = Delivery(tmp_path, "csv", "none", bom="false")
     texts = {"a": b"x,x,y\n1,2,3\n", "b": b"y,x\n4,5\n"}

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 import pytest
 from responses.matchers import query_param_matcher
 
-from actorline.platform.datasets import count_items, get_dataset, open_items
+from actorline.platform.datasets import ItemsReader, count_items, get_dataset, open_items
 from actorline.platform.errors import InvalidRequest, PlatformUnavailable
 from actorline.platform.key_value_stores import list_keys, open_record
 from actorline.platform.users import get_limits, get_me
@@ -81,6 +81,19 @@ def test_items_of_a_window_are_counted(platform, api):
     assert [count_items(platform, "d1", offset=5, limit=9, params={"clean": "true"}) for _ in range(2)] == [7, None]
     assert urlsplit(api.calls[0].request.url).query == "clean=true&offset=5&limit=9"
     assert count_items(platform, "", offset=5, limit=9, params={}) is None, "of a dataset that isn't known yet"
+
+
+def test_table_without_columns_is_read_as_lines(platform, api):
+    url = f"{API}/datasets/d1/items"
+    api.get(url, status=400, json={"error": {"type": "no-columns-in-exported-dataset", "message": "It has none"}})
+    api.get(url, body=b"", headers={"X-Apify-Pagination-Count": "5"})
+    api.get(url, status=400, json={"error": {"type": "invalid-value", "message": "No"}})
+    reader = ItemsReader(platform, "d1", {"format": "csv", "clean": "true", "bom": "false"})
+    with reader.open(3, 9) as page:
+        assert (page.scanned, page.lacks_columns, reader.has_columns) == (5, True, False)
+    assert urlsplit(api.calls[1].request.url).query == "format=jsonl&clean=true&offset=3&limit=9"
+    with pytest.raises(InvalidRequest):
+        reader.open(3, 9)
 
 
 def test_without_a_limit_none_is_sent_nor_headers_expected(platform, api):

@@ -1,8 +1,12 @@
+import gzip
 from types import SimpleNamespace
 from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import redis
+from pydantic import SecretStr
+from tiny_server import reply, tiny_server
 
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
@@ -11,6 +15,7 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code
 from actorline.jobs.states import State
+from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
 from actorline.settings import Settings
 from actorline.shutdown import GivenBack
@@ -219,7 +224,7 @@ class ItemsBehind:
     def __init__(self, behind: Any, total: int | None = 20) -> None:
         self.behind, self.total, self.asked = behind, total, []
 
-    def open(self, offset: int, limit: int) -> Any:
+    def open_lines(self, offset: int, limit: int) -> Any:
         self.asked.append((offset, limit))
         if isinstance(self.behind, Exception):
             raise self.behind
@@ -229,6 +234,7 @@ class ItemsBehind:
             total=self.total,
             is_gzip=False,
             is_framed=True,
+            lacks_columns=False,
             content_type="application/x-ndjson",
             blocks=lambda _: iter([rows]),
             close=lambda: None,
@@ -265,3 +271,79 @@ def test_an_empty_response_without_headers_proves_no_end(make_job, total, behind
     fetcher = PageFetcher(cast("Any", LedgerOfOnePage(job)), cast("Any", None), Settings())
     page, behind = PartFacts(scanned=10, total=total), cast("Any", ItemsBehind(0, behind_total))
     assert fetcher._ends(job, WINDOW, page, behind, lambda: None) is ends
+
+
+NO_COLUMNS = reply(400, {"error": {"type": "no-columns-in-exported-dataset", "message": "It has no columns"}})
+
+
+def page_of(rows: list[str], media_type: str, scanned: int, total: int) -> Any:
+    """A response with these lines."""
+    counts = {"X-Apify-Pagination-Count": str(scanned), "X-Apify-Pagination-Total": str(total)}
+    return reply(200, "".join(f"{row}\n" for row in rows).encode(), **{"Content-Type": media_type}, **counts)
+
+
+@pytest.fixture
+def read_table(make_job, tmp_path):
+    """Return a function that reads the first page of a table from a platform that makes none without columns. `lines`:
+    its rows as JSON lines; `scanned`: how many items they come of; `table`: the responses before there is none.
+    """
+
+    def read(format_: str, lines: list[str], scanned: int, *table: Any, total: int | None = None) -> Any:
+        coming, total = iter(table), scanned if total is None else total
+
+        def respond(request: Any) -> Any:
+            query = parse_qs(urlsplit(request.path).query)
+            if request.method == "HEAD":
+                return page_of([], "application/jsonl", scanned, total)
+            if query["format"] != ["jsonl"]:
+                return next(coming, NO_COLUMNS)
+            assert "bom" not in query
+            return page_of(lines, "application/jsonl", scanned, total) if query["offset"] == ["0"] else end
+
+        end = page_of([], "application/jsonl", 0, total)
+        order = {"actor": "demo/a", "collect": {"format": format_, "clean": True}}
+        job = make_job(state=State.COLLECTING, dataset_id="d", sink=tmp_path.as_uri(), order=order)
+        with tiny_server(respond) as server:
+            platform = Platform(server.url, SecretStr("apify_api_hush"))
+            fetcher = PageFetcher(cast("Any", LedgerOfOnePage(job)), platform, Settings())
+            window = Window(page_no=0, offset=0, limit=1000)
+            receipt = fetcher.fetch("k", 1, window, expected=0, execution="x", tries=PAGE_TRIES - 1)
+            platform.close()
+        stored = sorted(path for path in tmp_path.rglob("*") if path.is_file())
+        return receipt, [gzip.decompress(path.read_bytes()) for path in stored]
+
+    return read
+
+
+@pytest.mark.parametrize("format_", ["csv", "html", "xlsx"])
+def test_table_of_an_empty_dataset_is_its_end(read_table, format_):
+    receipt, stored = read_table(format_, [], 0)
+    assert (receipt.is_good, receipt.scanned, receipt.total, receipt.part, stored) == (True, 0, 0, None, [])
+
+
+@pytest.mark.parametrize(("format_", "stored"), [("csv", [b"\n"]), ("html", []), ("xlsx", [])])
+def test_table_whose_rows_are_all_dropped_is_no_end(read_table, format_, stored):
+    receipt, found = read_table(format_, [], 7)
+    assert (receipt.is_good, receipt.scanned, receipt.items, found) == (True, 7, 0, stored)
+    assert (receipt.part is not None, receipt.ends) == (bool(stored), format_ == "csv")
+
+
+def test_items_without_fields_are_rows_of_csv(read_table):
+    receipt, stored = read_table("csv", ["{}", "{ }"], 2)
+    assert (receipt.is_good, receipt.items, stored) == (True, 2, [b"\n\n\n"])
+
+
+def test_rows_that_came_after_the_table_was_refused_are_not_lost(read_table):
+    receipt, stored = read_table("csv", ["{}", '{"a":1}'], 2)
+    assert (receipt.code, stored) == (Code.PAGE_UNREADABLE, [])
+    assert "sends rows that have fields" in receipt.error
+
+
+@pytest.mark.parametrize(
+    ("format_", "text"), [("csv", ["a", "1"]), ("html", ["<table><tr><th>a</th></tr><tr><td>1</td></tr></table>"])]
+)
+def test_rest_of_a_table_without_rows_costs_none_of_its_rows(read_table, format_, text):
+    """The platform counts one item more than it has."""
+    receipt, stored = read_table(format_, [], 1, page_of(text, f"text/{format_}", 1, 2), total=2)
+    assert (receipt.is_good, receipt.scanned, receipt.items) == (True, 1, 1)
+    assert stored == ["".join(f"{line}\n" for line in text).encode()]
