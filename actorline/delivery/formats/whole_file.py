@@ -19,7 +19,7 @@ TAIL_BYTES: Final = 1024  # more than any end of a file that is looked for
 MEMBERS_MAX: Final = 10_000  # a workbook has a dozen
 INFLATED_BYTES_MAX: Final = 1024**3  # beyond that by INFLATED_RATIO_MAX: 249,999 rows may be larger, but not of nothing
 INFLATED_RATIO_MAX: Final = 100  # a table of the platform's shrinks to a tenth; a bomb to a thousandth
-_SPACE_IN_END: Final = re.compile(rb"\s+/>$")  # an empty element may be written so: XML 1.0, section 3.1
+_SPACE_IN_END: Final = re.compile(rb"\s+/>$")  # XML lets an empty element be written so (`EmptyElemTag`)
 
 
 class _OneResponse:
