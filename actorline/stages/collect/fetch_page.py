@@ -37,7 +37,7 @@ FETCH_STATES: Final = frozenset({State.RUNNING, State.COLLECTING})
 PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are the next wave's
 PAGE_LEASE_SECS: Final = 10.0  # renewed between blocks; a holder that is gone for longer counts as dead
 PAGE_LEASE_RENEW_SECS: Final = 2.0
-WHOLE_SILENCE_SECS: Final = 360.0  # a table is made before it is sent; the official client waits as long for items
+SILENCE_MAX_SECS: Final = 360.0  # what the official client grants a list of items: docs/platform-facts.md#page-size
 PAGE_HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
 
 
@@ -92,7 +92,7 @@ class PageFetcher:
         if tries + 1 >= PAGE_TRIES and self._is_last(job, window):
             expected = 0  # the counter is ahead of the rows: what there is of them is kept
         try:
-            return self._read(job, window, expected, execution, lease)
+            return self._read(job, window, expected, execution, lease, tries)
         except (redis.RedisError, GivenBack, LostJob):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others continue
@@ -152,17 +152,26 @@ class PageFetcher:
         if state == State.COLLECTING:
             self.ledger.agenda.postpone(key, self.settings.lost_message_secs)
 
-    def _read(self, job: Job, window: Window, expected: int, execution: ExecutionToken, lease: Lease) -> Receipt:
+    def _read(
+        self, job: Job, window: Window, expected: int, execution: ExecutionToken, lease: Lease, tries: int
+    ) -> Receipt:
         """Read the page, or what comes after the one window of a format that can't be cut."""
         format_ = FORMATS[job.document.collect.format]
         is_behind = window.page_no > 0 and not format_.is_cut
         params = {"format": "jsonl"} if is_behind else format_.query(job.document.collect.query())
-        silence_s = None if format_.is_cut else WHOLE_SILENCE_SECS
+        silence_s = self._silence_s(tries) if format_.is_cut else SILENCE_MAX_SECS
         reader = ItemsReader(self.platform, job.run.dataset_id or DatasetId(""), params, self.first, silence_s)
         with renewed(lambda: self._hold_on(lease, job.key), PAGE_LEASE_RENEW_SECS, cut=reader.cut) as keep_alive:
             if is_behind:
                 return self._look_behind(job, window, reader, keep_alive)
             return self._store(job, window, expected, execution, reader, keep_alive)
+
+    def _silence_s(self, tries: int) -> float:
+        """Return how long the platform may be silent: at first as for any response, as it may be a dead connection, and
+        twice as long with each try, as a page may take it longer.
+        """
+        _, usual_s = self.platform.timeouts
+        return min(usual_s * 2**tries, SILENCE_MAX_SECS)
 
     def _look_behind(self, job: Job, window: Window, reader: ItemsReader, keep_alive: Callable[[], None]) -> Receipt:
         """Read behind the last page, where nothing should be: the receipt proves the end, or is a bad one."""

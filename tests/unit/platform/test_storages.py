@@ -1,9 +1,14 @@
 import gzip
+import socket
+import threading
 from urllib.parse import urlsplit
 
 import pytest
+from pydantic import SecretStr
 from responses.matchers import query_param_matcher
+from tiny_server import tiny_server
 
+from actorline.platform.client import Platform
 from actorline.platform.datasets import ItemsReader, count_items, get_dataset, open_items
 from actorline.platform.errors import InvalidRequest, PlatformUnavailable
 from actorline.platform.key_value_stores import list_keys, open_record
@@ -112,6 +117,26 @@ def test_a_slow_kind_of_response_may_be_silent_for_longer(platform, api):
         open_items(platform, "d1", offset=0, limit=None, params={}, silence_s=silence_s).close()
 
     assert [call.request.req_kwargs["timeout"] for call in api.calls] == [(10, 30), (10, 360)]
+
+
+def test_a_body_may_be_silent_in_the_middle_for_as_long():
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/jsonl\r\nContent-Length: 8\r\n\r\n"
+
+    def pause(connection: socket.socket) -> None:
+        connection.sendall(head + b'{"a"')
+        has_left.wait(0.5)
+        connection.sendall(b":1}\n")
+
+    has_left = threading.Event()
+    with tiny_server(lambda _: pause) as server:
+        platform = Platform(server.url, SecretStr("apify_api_hush"), read_timeout_s=0.1)
+        with open_items(platform, "d1", offset=0, limit=9, params={}, silence_s=60) as page:
+            assert b"".join(page.blocks(99)) == b'{"a":1}\n'
+        with open_items(platform, "d1", offset=0, limit=9, params={}) as page:
+            with pytest.raises(PlatformUnavailable, match="broke off"):
+                list(page.blocks(99))
+            has_left.set()
+        platform.close()
 
 
 def test_an_encoding_nobody_asked_for_is_not_taken_for_the_rows(platform, api):

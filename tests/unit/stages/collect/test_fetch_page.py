@@ -1,4 +1,5 @@
 import gzip
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -15,11 +16,12 @@ from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import SinkError
 from actorline.errors import Code
 from actorline.jobs.states import State
+from actorline.platform import datasets
 from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
 from actorline.settings import Settings
 from actorline.shutdown import GivenBack
-from actorline.stages.collect import fetch_pages
+from actorline.stages.collect import fetch_page, fetch_pages
 from actorline.stages.collect.fetch_page import PAGE_TRIES, PageFetcher, PageHeld
 
 WINDOW = Window(page_no=1, offset=10, limit=10)
@@ -271,6 +273,31 @@ def test_an_empty_response_without_headers_proves_no_end(make_job, total, behind
     fetcher = PageFetcher(cast("Any", LedgerOfOnePage(job)), cast("Any", None), Settings())
     page, behind = PartFacts(scanned=10, total=total), cast("Any", ItemsBehind(0, behind_total))
     assert fetcher._ends(job, WINDOW, page, behind, lambda: None) is ends
+
+
+@pytest.mark.parametrize(
+    ("format_", "silences_s"), [("jsonl", [30, 60, 120, 240, 360, 360]), ("xml", [360, 360, 360, 360, 360, 360])]
+)
+def test_platform_may_be_silent_for_longer_with_each_try(make_job, monkeypatch, format_, silences_s):
+    def open_items(*_: Any, silence_s: float, **__: Any) -> Any:
+        asked.append(silence_s)
+        raise PlatformUnavailable("silent")
+
+    asked: list[float] = []
+    monkeypatch.setattr(datasets, "open_items", open_items)
+    job = make_job(
+        state=State.COLLECTING,
+        dataset_id="d",
+        sink="file:///nowhere/x",
+        order={"actor": "demo/a", "collect": {"format": format_}},
+    )
+    monkeypatch.setattr(fetch_page, "open_sink", lambda _: SimpleNamespace(staging=lambda *_: nullcontext()))
+    platform = Platform("https://api.example.test", SecretStr("apify_api_hush"))
+    fetcher = PageFetcher(cast("Any", LedgerOfOnePage(job)), platform, Settings())
+    for tries in range(PAGE_TRIES):
+        window = Window(page_no=0, offset=0, limit=10)
+        fetcher.fetch("k", 1, window, expected=10, execution="x", tries=tries)
+    assert asked == silences_s
 
 
 NO_COLUMNS = reply(400, {"error": {"type": "no-columns-in-exported-dataset", "message": "It has no columns"}})
