@@ -12,6 +12,7 @@ from actorline.delivery.sink import SinkError
 from actorline.identifiers import JobKey
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.platform.client import Platform
+from actorline.platform.errors import asked_wait_s
 from actorline.stages.collect.fetch_page import PAGE_HELD_SECS, PageFetcher, PageHeld
 from tasks.shell.canvas import page_args
 from tasks.shell.environment import ledger, new_execution, platform_of, settings
@@ -56,7 +57,7 @@ def fetch_page(
 def store_page(
     platform: Platform, key: JobKey, attempt: int, window: Window, expected: int, tries: int
 ) -> Receipt | PageRetry:
-    """Fetch the page once."""
+    """Fetch the page once; again no sooner than the platform asks for."""
     outcome = PageFetcher(ledger(), platform, settings()).fetch(
         key, attempt, window, expected=expected, execution=new_execution(), tries=tries
     )
@@ -67,6 +68,7 @@ def store_page(
         ledger().timeline.add(
             key, TimelineEvent.PAGE_FAILED, page_no=window.page_no, tries=tries + 1, message=str(outcome)
         )
-        return PageRetry(PAGE_BACK_OFF_SECS[min(tries, len(PAGE_BACK_OFF_SECS) - 1)], tries + 1)
+        back_off_s = PAGE_BACK_OFF_SECS[min(tries, len(PAGE_BACK_OFF_SECS) - 1)]
+        return PageRetry(max(back_off_s, asked_wait_s(outcome.__cause__)), tries + 1)
     fetches.labels("stored" if outcome.is_good else "failed").inc()
     return outcome

@@ -51,7 +51,9 @@ class RateFacts:
 class Governor(Protocol):
     """Keeps the rate of everybody who asks the same platform."""
 
-    def wait_for_turn(self, path: str) -> None: ...
+    def wait_for_turn(self, path: str) -> None:
+        """Return when a request may go out. Raises PlatformUnavailable if that is too long to be waited for."""
+
     def learn(self, path: str, facts: RateFacts) -> None: ...
 
 

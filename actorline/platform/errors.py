@@ -145,6 +145,6 @@ def classify(status: int | None, type: str | None) -> type[PlatformError]:
     return BY_STATUS.get(status, InvalidRequest if is_refusal else PlatformUnavailable)
 
 
-def asked_wait_s(error: Exception) -> float:
+def asked_wait_s(error: BaseException | None) -> float:
     """Return the seconds that the platform asked us to wait before the next request; 0: it named none."""
     return (error.retry_after_s or 0.0) if isinstance(error, PlatformUnavailable) else 0.0

@@ -12,6 +12,7 @@ from actorline.ledger.admission.rate_limit import RedisGovernor, resource_of
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.store import connect
 from actorline.platform.client import RateFacts
+from actorline.platform.errors import RateLimited
 
 PATH = "datasets/d1/items"
 
@@ -67,6 +68,28 @@ def test_refusal_of_one_worker_holds_all_for_as_long_as_asked(governors, slept):
     slept.clear()
     take_turns(governors, 1, "datasets/d2")
     assert slept == []
+
+
+def test_long_wait_that_was_asked_for_is_left_to_the_caller(governors, slept):
+    governors[0].learn(PATH, RateFacts(rate_limit=None, is_refused=True, retry_after_s=50))
+    with pytest.raises(RateLimited, match="No request was sent") as raised:
+        governors[1].wait_for_turn(PATH)
+    assert 0 < raised.value.retry_after_s <= 50
+    assert slept == []
+
+
+def test_wait_that_grows_while_it_lasts_is_left_to_the_caller(governors, monkeypatch):
+    """The next request would go out although the platform has asked for more."""
+    clock = SimpleNamespace(now=0.0)
+
+    def sleep(secs: float) -> None:
+        clock.now += secs
+
+    monkeypatch.setattr(rate_limit, "time", SimpleNamespace(monotonic=lambda: clock.now, sleep=sleep))
+    governors[0].learn(PATH, RateFacts(rate_limit=None, is_refused=True, retry_after_s=29))
+    with pytest.raises(RateLimited):
+        governors[1].wait_for_turn(PATH)
+    assert 0 < clock.now < rate_limit.RATE_WAIT_MAX_SECS
 
 
 def test_worker_whose_clock_is_ahead_holds_up_nobody(governors, monkeypatch, slept):

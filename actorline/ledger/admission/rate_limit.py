@@ -15,6 +15,7 @@ from limits.strategies import MovingWindowRateLimiter
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import RateFacts
+from actorline.platform.errors import RateLimited
 
 log = Logger(__name__)
 
@@ -24,7 +25,8 @@ LEARNED_SECS: Final = 3600
 MINUTE_SECS: Final = 60
 RATE_HOLD_SECS: Final = 0.5  # after a 429 that names no other: docs/platform-facts.md#back-off
 HELD_LOOK_SECS: Final = 0.05
-RATE_WAIT_MAX_SECS: Final = 30.0  # longer than that is no rate limit but a fault, which the caller's own retries meet
+RATE_WAIT_MAX_SECS: Final = 30.0  # a waiting thread does nothing else, and its caller can come back later
+TURN_MAX_SECS: Final = 1.0  # no place in a rate is further away: a longer wait is what the platform asked for
 
 
 class RedisGovernor:
@@ -35,14 +37,19 @@ class RedisGovernor:
         self._limiter = MovingWindowRateLimiter(_Storage(ledger, "rates"))
 
     def wait_for_turn(self, path: str) -> None:
-        """Return when a request to `path` may go out."""
+        """Return when a request to `path` may go out. Raises RateLimited instead, with what is left of it, where the
+        platform asked for a longer wait.
+        """
         resource = resource_of(path)
         if resource is None:
             return
         deadline = time.monotonic() + RATE_WAIT_MAX_SECS
         try:
             while (seconds := self._seconds_to_wait(*resource)) > 0 and time.monotonic() < deadline:
-                time.sleep(min(seconds, 1.0))
+                if seconds > max(deadline - time.monotonic(), TURN_MAX_SECS):
+                    words = f"No request was sent: the platform asked to wait, for another {seconds:.0f} s"
+                    raise RateLimited(words, retry_after_s=seconds)
+                time.sleep(min(seconds, TURN_MAX_SECS))
         except redis.RedisError as error:
             log.warning("rate_not_kept", error=type(error).__name__)
 

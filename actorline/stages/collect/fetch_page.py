@@ -105,6 +105,9 @@ class PageFetcher:
             return PageHeld()
         self.ledger.pages.note_failed(job.key, job.attempt, window.page_no, _cause_of(error))
         if tries + 1 < PAGE_TRIES and _may_pass(error):
+            asked_s = platform_errors.asked_wait_s(error)
+            if asked_s and job.state is State.COLLECTING:  # upkeep must not take a page that waits for a lost one
+                self.ledger.agenda.postpone(job.key, asked_s + self.settings.lost_message_secs)
             again = UnreadablePage(_words_of(error))
             again.__cause__ = error  # whose fault it was is counted
             return again
@@ -171,7 +174,7 @@ class PageFetcher:
         twice as long with each try, as a page may take it longer.
         """
         _, usual_s = self.platform.timeouts
-        return min(usual_s * 2**tries, SILENCE_MAX_SECS)
+        return min(usual_s * (1 << tries), SILENCE_MAX_SECS)
 
     def _look_behind(self, job: Job, window: Window, reader: ItemsReader, keep_alive: Callable[[], None]) -> Receipt:
         """Read behind the last page, where nothing should be: the receipt proves the end, or is a bad one."""

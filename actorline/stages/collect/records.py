@@ -1,6 +1,8 @@
 """The records of a run's key-value store: fetched side by side, each stored as the platform gave it."""
 
 import hashlib
+import math
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from actorline.platform.key_value_stores import open_record
 BLOCK_BYTES: Final = 256 * 1024
 RECORD_THREADS: Final = 8  # eight round trips at a time stay below a store's rate: docs/platform-facts.md#rate-limits
 TRIES: Final = 3  # the client repeats a request until its response begins; one that breaks off later is asked for again
+PAUSE_SECS: Final = 2.0  # between two tries, unless the platform asks for a longer one
+LOOK_SECS: Final = 1.0  # so often it is seen that nobody wants the records any more
 
 
 @dataclass(frozen=True)
@@ -44,19 +48,20 @@ class RecordKeeper:
     execution: ExecutionToken
     gives_up: bool = False
     allowed: Callable[[Iterable[str]], list[str]] = list
+    sleep: Callable[[float], object] = time.sleep
 
     def store(
         self, record_keys: Iterable[str], keep_alive: Callable[[], None]
     ) -> tuple[list[StoredRecord], list[RecordFailure]]:
         """Store those that exist; one that the run didn't write isn't missed.
 
-        `keep_alive` is called after each and may raise to stop. Raises SinkError if the sink takes no other files
-        either, or may take this one later.
+        `keep_alive` is called after each, and while one is waited for, and may raise to stop. Raises SinkError if the
+        sink takes no other files either, or may take this one later.
         """
         stored: list[StoredRecord] = []
         failed: list[RecordFailure] = []
         with ThreadPoolExecutor(RECORD_THREADS) as threads:
-            for outcome in threads.map(self._store, self.allowed(record_keys)):
+            for outcome in threads.map(lambda key: self._store(key, keep_alive), self.allowed(record_keys)):
                 if isinstance(outcome, StoredRecord):
                     stored.append(outcome)
                 elif outcome is not None:
@@ -64,18 +69,20 @@ class RecordKeeper:
                 keep_alive()
         return stored, failed
 
-    def _store(self, record_key: str) -> StoredRecord | RecordFailure | None:
+    def _store(self, record_key: str, keep_alive: Callable[[], None]) -> StoredRecord | RecordFailure | None:
         try:
-            return self._read(record_key)
+            return self._read(record_key, keep_alive)
         except SinkError as error:
             if not self.gives_up:
                 raise
             self.sink.check()
             return RecordFailure(f"The record {record_key} can't be stored: {error}")
 
-    def _read(self, record_key: str) -> StoredRecord | RecordFailure | None:
+    def _read(self, record_key: str, keep_alive: Callable[[], None]) -> StoredRecord | RecordFailure | None:
         failure: platform_errors.PlatformError | None = None
         for _ in range(TRIES):
+            if failure:
+                self._wait(max(platform_errors.asked_wait_s(failure), PAUSE_SECS), keep_alive)
             try:
                 return self._fetch(record_key)
             except platform_errors.NotFound as error:
@@ -87,6 +94,11 @@ class RecordKeeper:
                 if not isinstance(error, platform_errors.PlatformUnavailable):
                     break
         return RecordFailure(f"The record {record_key} can't be read: {failure}")
+
+    def _wait(self, seconds: float, keep_alive: Callable[[], None]) -> None:
+        for passed in range(math.ceil(seconds / LOOK_SECS)):
+            keep_alive()
+            self.sleep(min(seconds - passed * LOOK_SECS, LOOK_SECS))
 
     def _fetch(self, record_key: str) -> StoredRecord:
         name = f"{self.folder}{RECORDS}/{record_file(record_key)}"

@@ -18,7 +18,7 @@ from actorline.errors import Code
 from actorline.jobs.states import State
 from actorline.platform import datasets
 from actorline.platform.client import Platform
-from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
+from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable, RateLimited
 from actorline.settings import Settings
 from actorline.shutdown import GivenBack
 from actorline.stages.collect import fetch_page, fetch_pages
@@ -132,6 +132,18 @@ def test_last_page_is_kept_as_it_is_if_its_rows_never_come(make_job, monkeypatch
     ledger = cast("Any", Ledger(make_job(state=state, dataset_id="d")))
     PageFetcher(ledger, cast("Any", None), Settings()).fetch("k", 1, WINDOW, expected=10, execution="x", tries=tries)
     assert asked == [expected]
+
+
+@pytest.mark.parametrize(
+    ("state", "due"), [(State.COLLECTING, [45 + Settings().lost_message_secs]), (State.RUNNING, [])]
+)
+def test_page_that_waits_as_asked_is_not_taken_for_lost(make_job, monkeypatch, state, due):
+    ledger = LedgerOfOnePage(make_job(state=state, dataset_id="d"))
+    fetcher = PageFetcher(cast("Any", ledger), cast("Any", None), Settings())
+    fetch(fetcher, monkeypatch, RateLimited("429", retry_after_s=45), 0)
+    assert ledger.due == due
+    fetch(fetcher, monkeypatch, PlatformUnavailable("503"), 0)
+    assert ledger.due == due
 
 
 def test_page_is_held_until_its_receipt_is_there(make_job, monkeypatch):

@@ -3,8 +3,10 @@
 import gzip
 import io
 import re
+from collections.abc import Callable
 from contextlib import nullcontext
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -12,9 +14,14 @@ from tiny_server import raw, reply, tiny_server
 
 from actorline.delivery.manifest import StoredRecord
 from actorline.identifiers import ExecutionToken
+from actorline.jobs.step import LostJob
 from actorline.platform.client import Platform
 from actorline.stages.collect import records
-from actorline.stages.collect.records import TRIES, RecordFailure, RecordKeeper
+from actorline.stages.collect.records import PAUSE_SECS, TRIES, RecordFailure, RecordKeeper
+
+
+def keeper_of(platform: Platform, sink: Any, sleep: Callable[[float], object] = lambda _: None) -> RecordKeeper:
+    return RecordKeeper(platform, "s", sink, "attempt-1/", "superseded-0/", ExecutionToken("x"), sleep=sleep)
 
 
 @pytest.fixture
@@ -34,7 +41,7 @@ def store(monkeypatch):
         monkeypatch.setattr(records, "open_record", open_record)
         sink = SimpleNamespace(staging=lambda *_: nullcontext(io.BytesIO()), publish=lambda *_: True)
         platform = Platform("https://api.example.test", SecretStr("apify_api_hush"))
-        keeper = RecordKeeper(platform, "s", sink, "attempt-1/", "superseded-0/", ExecutionToken("x"))
+        keeper = keeper_of(platform, sink)
         good, bad = keeper.store(["OUTPUT"], lambda: None)
         return *good, *bad, list(coming)
 
@@ -70,13 +77,12 @@ GONE = reply(410, {"error": {"type": "record-deleted", "message": "It was delete
 def stored_from():
     """Return a function that stores a record of a server that responds so, each time with the next."""
 
-    def stored(*responses):
+    def stored(*responses, sleep=lambda _: None, keep_alive=lambda: None):
         file, coming = io.BytesIO(), iter(responses)
         sink = SimpleNamespace(staging=lambda *_: nullcontext(file), publish=lambda *_: True)
         with tiny_server(lambda _: next(coming)) as server:
             platform = Platform(server.url, SecretStr("apify_api_hush"), sleep=lambda _: None)
-            keeper = RecordKeeper(platform, "s", sink, "attempt-1/", "superseded-0/", ExecutionToken("x"))
-            good, bad = keeper.store(["OUTPUT"], lambda: None)
+            good, bad = keeper_of(platform, sink, sleep).store(["OUTPUT"], keep_alive)
             platform.close()
         return *good, *bad, list(coming), file.getvalue()
 
@@ -98,3 +104,27 @@ def test_record_that_is_gone_is_a_failure_and_an_absent_one_is_none(stored_from)
     assert left == [GONE]
     absent = reply(404, {"error": {"type": "record-not-found", "message": "There is none"}})
     assert stored_from(absent) == ([], b"")
+
+
+BUSY = reply(429, {"error": {"type": "rate-limit-exceeded", "message": "Slower"}}, **{"Retry-After": "45"})
+WHOLE = reply(200, b"whole")
+
+
+def test_record_comes_again_no_sooner_than_the_platform_asks(stored_from):
+    slept: list[float] = []
+    record, left, _ = stored_from(BUSY, WHOLE, sleep=slept.append)
+    assert (record.bytes, left, sum(slept)) == (5, [], 45)
+    slept.clear()
+    cut = raw(WITHOUT_LENGTH + GZIP[:-9])
+    assert stored_from(cut, WHOLE, sleep=slept.append)[0].bytes == 5
+    assert sum(slept) == PAUSE_SECS
+
+
+def test_stopped_job_waits_for_no_record(stored_from):
+    def stop() -> None:
+        raise LostJob
+
+    slept: list[float] = []
+    with pytest.raises(LostJob):
+        stored_from(BUSY, WHOLE, sleep=slept.append, keep_alive=stop)
+    assert slept == []
