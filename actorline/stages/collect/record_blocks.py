@@ -101,7 +101,8 @@ class StoreKeeper:
 
     def _store(self, page: KeysPage) -> tuple[list[StoredRecord], list[RecordFailure]]:
         """Store the records of a page; two threads must not write one file, if a key is in it twice."""
-        return self.keeper.store(dict.fromkeys(found.key for found in page.items), self.keep_alive)
+        keys = dict.fromkeys(found.key for found in page.items)
+        return self.keeper.store(keys, self.keep_alive, are_listed=True)
 
     def _page(self, after: str | None) -> KeysPage:
         return get_keys(self.keeper.platform, self.keeper.store_id, after=after)

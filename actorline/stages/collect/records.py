@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Final
 
@@ -17,7 +18,7 @@ from actorline.delivery.sink.names import record_file
 from actorline.identifiers import ExecutionToken
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
-from actorline.platform.key_value_stores import open_record
+from actorline.platform.key_value_stores import get_keys, open_record
 
 BLOCK_BYTES: Final = 256 * 1024
 RECORD_THREADS: Final = 8  # eight round trips at a time stay below a store's rate: docs/platform-facts.md#rate-limits
@@ -51,9 +52,10 @@ class RecordKeeper:
     sleep: Callable[[float], object] = time.sleep
 
     def store(
-        self, record_keys: Iterable[str], keep_alive: Callable[[], None]
+        self, record_keys: Iterable[str], keep_alive: Callable[[], None], *, are_listed: bool = False
     ) -> tuple[list[StoredRecord], list[RecordFailure]]:
-        """Store those that exist; one that the run didn't write isn't missed.
+        """Store those that exist; one that the run didn't write isn't missed, unless the store lists it. `are_listed`:
+        it lists all of them.
 
         `keep_alive` is called after each, and while one is waited for, and may raise to stop. Raises SinkError if the
         sink takes no other files either, or may take this one later.
@@ -61,7 +63,8 @@ class RecordKeeper:
         stored: list[StoredRecord] = []
         failed: list[RecordFailure] = []
         with ThreadPoolExecutor(RECORD_THREADS) as threads:
-            for outcome in threads.map(lambda key: self._store(key, keep_alive), self.allowed(record_keys)):
+            store = partial(self._store, keep_alive=keep_alive, is_listed=are_listed)
+            for outcome in threads.map(store, self.allowed(record_keys)):
                 if isinstance(outcome, StoredRecord):
                     stored.append(outcome)
                 elif outcome is not None:
@@ -69,16 +72,20 @@ class RecordKeeper:
                 keep_alive()
         return stored, failed
 
-    def _store(self, record_key: str, keep_alive: Callable[[], None]) -> StoredRecord | RecordFailure | None:
+    def _store(
+        self, record_key: str, *, keep_alive: Callable[[], None], is_listed: bool
+    ) -> StoredRecord | RecordFailure | None:
         try:
-            return self._read(record_key, keep_alive)
+            return self._read(record_key, keep_alive, is_listed=is_listed)
         except SinkError as error:
             if not self.gives_up:
                 raise
             self.sink.check()
             return RecordFailure(f"The record {record_key} can't be stored: {error}")
 
-    def _read(self, record_key: str, keep_alive: Callable[[], None]) -> StoredRecord | RecordFailure | None:
+    def _read(
+        self, record_key: str, keep_alive: Callable[[], None], *, is_listed: bool
+    ) -> StoredRecord | RecordFailure | None:
         failure: platform_errors.PlatformError | None = None
         for _ in range(TRIES):
             if failure:
@@ -86,14 +93,30 @@ class RecordKeeper:
             try:
                 return self._fetch(record_key)
             except platform_errors.NotFound as error:
-                if error.status != HTTPStatus.GONE:
+                if error.status == HTTPStatus.GONE:
+                    return RecordFailure(f"The record {record_key} is gone: {error}")
+                if not (is_listed or self._may_be_listed(record_key)):
                     return None
-                return RecordFailure(f"The record {record_key} is gone: {error}")
+                failure = error
             except platform_errors.PlatformError as error:
                 failure = error
                 if not isinstance(error, platform_errors.PlatformUnavailable):
                     break
         return RecordFailure(f"The record {record_key} can't be read: {failure}")
+
+    def _may_be_listed(self, record_key: str) -> bool:
+        """Return whether the store's list has a key, unless the list is refused. One 404 alone is no proof: a record
+        can be read as soon as it has been written, and the run has ended (docs/platform-facts.md#records).
+
+        A second GET some seconds later would say less, and hold a thread at every job whose run wrote no such record.
+        """
+        try:
+            keys = get_keys(self.platform, self.store_id, prefix=record_key)
+        except platform_errors.PlatformUnavailable:
+            return True
+        except platform_errors.PlatformError:
+            return False
+        return any(found.key == record_key for found in keys.items)
 
     def _wait(self, seconds: float, keep_alive: Callable[[], None]) -> None:
         for passed in range(math.ceil(seconds / LOOK_SECS)):

@@ -25,9 +25,13 @@ def stored(monkeypatch):
         asked, left = [], iter(pages)
         monkeypatch.setattr(record_blocks, "get_keys", lambda *_, **__: next(left))
         sink = SimpleNamespace(files_in=lambda _: {})
-        keeper = SimpleNamespace(
-            sink=sink, folder="", platform=None, store_id="s", store=lambda keys, _: (asked.extend(keys), ([], []))[1]
-        )
+
+        def store(keys, _keep_alive, *, are_listed):
+            assert are_listed
+            asked.extend(keys)
+            return [], []
+
+        keeper = SimpleNamespace(sink=sink, folder="", platform=None, store_id="s", store=store)
         pages_kept = SimpleNamespace(record_blocks=lambda *_: known or {}, keep_record_block=lambda *_: None)
         job = SimpleNamespace(key="k", attempt=1, retries=0)
         StoreKeeper(keeper, SimpleNamespace(pages=pages_kept), job, lambda: None, is_stopped).store_all()

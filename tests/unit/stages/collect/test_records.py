@@ -77,12 +77,12 @@ GONE = reply(410, {"error": {"type": "record-deleted", "message": "It was delete
 def stored_from():
     """Return a function that stores a record of a server that responds so, each time with the next."""
 
-    def stored(*responses, sleep=lambda _: None, keep_alive=lambda: None):
+    def stored(*responses, sleep=lambda _: None, keep_alive=lambda: None, are_listed=False):
         file, coming = io.BytesIO(), iter(responses)
         sink = SimpleNamespace(staging=lambda *_: nullcontext(file), publish=lambda *_: True)
         with tiny_server(lambda _: next(coming)) as server:
             platform = Platform(server.url, SecretStr("apify_api_hush"), sleep=lambda _: None)
-            good, bad = keeper_of(platform, sink, sleep).store(["OUTPUT"], keep_alive)
+            good, bad = keeper_of(platform, sink, sleep).store(["OUTPUT"], keep_alive, are_listed=are_listed)
             platform.close()
         return *good, *bad, list(coming), file.getvalue()
 
@@ -97,13 +97,46 @@ def test_gzip_without_a_length_is_stored_decoded_if_it_is_whole(stored_from):
     assert isinstance(failure, RecordFailure)
 
 
-def test_record_that_is_gone_is_a_failure_and_an_absent_one_is_none(stored_from):
+def test_record_that_is_gone_is_a_failure(stored_from):
     failure, left, _ = stored_from(GONE, GONE)
     assert isinstance(failure, RecordFailure)
     assert re.search(r"OUTPUT is gone: .*It was deleted", failure.message)
     assert left == [GONE]
-    absent = reply(404, {"error": {"type": "record-not-found", "message": "There is none"}})
-    assert stored_from(absent) == ([], b"")
+
+
+ABSENT = reply(404, {"error": {"type": "record-not-found", "message": "There is none"}})
+
+
+def keys_of(*keys: str) -> Any:
+    """The store's list."""
+    return reply(200, {"data": {"items": [{"key": key} for key in keys], "isTruncated": False}})
+
+
+@pytest.mark.parametrize("second", [keys_of(), keys_of("OUTPUT-1"), ABSENT, reply(403, {"error": {"type": "x"}})])
+def test_named_record_that_no_list_has_is_not_missed(stored_from, second):
+    slept: list[float] = []
+    assert stored_from(ABSENT, second, sleep=slept.append) == ([], b"")
+    assert slept == [], "no thread waits where a run wrote no such record"
+
+
+def test_record_that_is_listed_is_not_missing_by_one_404(stored_from):
+    record, left, content = stored_from(ABSENT, keys_of("OUTPUT", "OUTPUT-1"), WHOLE)
+    assert (record.bytes, left, content) == (5, [], b"whole")
+
+
+def test_404_counts_for_nothing_while_the_list_is_silent(stored_from):
+    silent = reply(503, {"error": {"type": "x"}}, **{"Retry-After": "30"})
+    record, _, _ = stored_from(ABSENT, silent, WHOLE)
+    assert record.bytes == 5
+
+
+@pytest.mark.parametrize("are_listed", [False, True])
+def test_listed_record_that_stays_missing_is_a_failure(stored_from, are_listed):
+    slept: list[float] = []
+    tries = [ABSENT] * TRIES if are_listed else [ABSENT, keys_of("OUTPUT")] * TRIES
+    failure, left, _ = stored_from(*tries, sleep=slept.append, are_listed=are_listed)
+    assert re.search(r"OUTPUT can't be read: .*There is none", failure.message)
+    assert (left, sum(slept)) == ([], (TRIES - 1) * PAUSE_SECS)
 
 
 BUSY = reply(429, {"error": {"type": "rate-limit-exceeded", "message": "Slower"}}, **{"Retry-After": "45"})
