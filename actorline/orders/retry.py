@@ -63,6 +63,7 @@ def retry_job(
 
 def _change_of(job: Job, event: Event, sender: Sender | None, *, raises_attempt: bool) -> Change:
     return Change(
+        next_epoch=True,  # a doubled execution of the old end must not end the retried job
         due_in_s=0,
         on_disk=True,
         event=TimelineEvent.RETRIED,

@@ -148,6 +148,39 @@ def test_execution_of_an_older_end_touches_no_later_delivery(ledger, collected, 
     assert later.attempt == 2
 
 
+def test_doubled_execution_of_an_end_ends_no_retry_of_it(ledger, collected, monkeypatch):
+    job = collected(OLDER[0])
+    assert isinstance(deliver(ledger, job, MISSING), Ended)
+    end = Deliverer._end
+
+    def end_after_a_retry(*args: Any) -> Any:
+        retry_job(ledger, "k")
+        return end(*args)
+
+    monkeypatch.setattr(Deliverer, "_end", end_after_a_retry)
+    assert isinstance(deliver(ledger, job, MISSING), Stop)
+    assert (ledger.load("k").state, ledger.load("k").retries) == (State.COLLECTING, 1)
+
+
+def test_doubled_execution_sets_no_page_of_a_retry_aside(ledger, collected, tmp_path, monkeypatch):
+    job = collected(OLDER[0], retries=1)
+    assert isinstance(deliver(ledger, job, MISSING), Ended)
+    find = Deliverer._clear_the_way
+
+    def publish_a_page_after_that(*args: Any) -> Any:
+        found = find(*args)
+        retry_job(ledger, "k")
+        collected(*OLDER)
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Deliverer, "_clear_the_way", publish_a_page_after_that)
+        assert isinstance(deliver(ledger, job, MISSING), Stop)
+    assert set(files(tmp_path / "rows")) == {*OLDER, "manifest.json"}
+    assert isinstance(deliver(ledger, ledger.load("k")), Ended)
+    assert ledger.load("k").state is State.DELIVERED
+
+
 def test_same_attempt_that_ends_again_keeps_its_pages(ledger, collected, tmp_path):
     assert isinstance(deliver(ledger, collected(OLDER[0]), MISSING), Ended)
     job = collected(*OLDER, retries=1)

@@ -740,7 +740,7 @@ def test_a_request_is_obeyed_once_whatever_the_job_did_since(ledger):
     assert cancel_job(ledger, "k", request="first")
     ledger.change("k", Change(to=State.CANCELLED, fields={"stop_wish": None}), epoch=1)
     retry_job(ledger, "k", request="again")
-    ledger.change("k", Change(to=State.FAILED), epoch=1)
+    ledger.change("k", Change(to=State.FAILED), epoch=2)
     assert cancel_job(ledger, "k", request="first")
     retry_job(ledger, "k", request="again")
     job = loaded(ledger)

@@ -69,6 +69,7 @@ class Deliverer:
                     )
                     manifest = self._publish(sink, job, receipts, contents.make(receipts, failure))
                 if _replaces(sink, manifest):
+                    self._say_alive(job)  # a retry may have begun, whose pages no manifest lists yet
                     _set_aside(sink, leftovers(sink.names(), manifest), job.retries)
                 if manifest.complete:
                     sink.write_once(SUCCESS, b"")
