@@ -41,7 +41,7 @@ def settle_figures(ledger: Ledger, platform: Platform, job: Job, *, is_last: boo
         _record(ledger, job, {}, is_last=is_last)
         return
     if job.manifest:
-        _rewrite(job, run)
+        _rewrite(ledger, job, run)
     _record(ledger, job, {"cost_usd": run.usage_total_usd}, is_last=is_last)
 
 
@@ -61,10 +61,11 @@ def _record(ledger: Ledger, job: Job, fields: JobFields, *, is_last: bool) -> No
     )
 
 
-def _rewrite(job: Job, run: Run) -> None:
-    """Write the settled figures to the manifest, which is replaced as a whole."""
+def _rewrite(ledger: Ledger, job: Job, run: Run) -> None:
+    """Write the settled figures to the manifest, which is replaced as a whole. That of a retry stays as it is."""
     sink = open_sink(job.sink_url)
-    manifest = Manifest.model_validate_json(sink.read(MANIFEST))
+    stored = sink.read(MANIFEST)
+    manifest = Manifest.model_validate_json(stored)
     if manifest.run is None or (manifest.run.id, manifest.retries) != (run.id, job.retries):
         return
     if job.manifest_sha256 and fingerprint(manifest) != job.manifest_sha256:
@@ -74,4 +75,12 @@ def _rewrite(job: Job, run: Run) -> None:
     sink.remove(SETTLED)
     if not sink.write_once(SETTLED, text):
         raise SinkError(f"{sink.file_url(SETTLED)} is being written by another process.")
+    if sink.read(MANIFEST) != stored or not _is_still_ended(ledger, job):
+        sink.remove(SETTLED)
+        return
     sink.move(SETTLED, MANIFEST)
+
+
+def _is_still_ended(ledger: Ledger, job: Job) -> bool:
+    now = ledger.load(job.key)
+    return now is not None and now.is_terminal and (now.epoch, now.retries) == (job.epoch, job.retries)

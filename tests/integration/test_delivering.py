@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, BinaryIO
 
 import pytest
@@ -34,6 +35,7 @@ from actorline.platform.client import Platform
 from actorline.settings import Settings
 from actorline.stages.collect.deliver import Deliverer
 from actorline.stages.ending import SINK_TRIES
+from actorline.upkeep import settle
 
 
 @pytest.fixture
@@ -179,6 +181,28 @@ def test_doubled_execution_sets_no_page_of_a_retry_aside(ledger, collected, tmp_
     assert set(files(tmp_path / "rows")) == {*OLDER, "manifest.json"}
     assert isinstance(deliver(ledger, ledger.load("k")), Ended)
     assert ledger.load("k").state is State.DELIVERED
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_settled_figures_replace_no_manifest_of_a_retry(ledger, collected, tmp_path, monkeypatch, has_ended):
+    assert isinstance(deliver(ledger, collected(OLDER[0], run_id="r1", run_status="SUCCEEDED"), MISSING), Ended)
+    run = SimpleNamespace(id="r1", is_terminal=True, usage_total_usd=0.5, stats=None)
+    monkeypatch.setattr(settle, "get_run", lambda *_: run)
+    write_once = LocalSink.write_once
+
+    def write_while_a_retry_begins(sink: LocalSink, name: str, text: bytes) -> bool:
+        if name == settle.SETTLED:
+            retry_job(ledger, "k")
+            assert not has_ended or isinstance(deliver(ledger, collected(*OLDER)), Ended)
+        return write_once(sink, name, text)
+
+    stale = ledger.load("k")
+    monkeypatch.setattr(LocalSink, "write_once", write_while_a_retry_begins)
+    settle.settle_figures(ledger, None, stale, is_last=True)
+    manifest = json.loads((tmp_path / "rows" / "manifest.json").read_text())
+    assert (manifest["retries"], manifest["run"]["settled"]) == (int(has_ended), False)
+    assert not (tmp_path / "rows" / settle.SETTLED).exists()
+    assert not ledger.load("k").figures_settled
 
 
 def test_same_attempt_that_ends_again_keeps_its_pages(ledger, collected, tmp_path):
