@@ -70,6 +70,7 @@ def _change_of(job: Job, event: Event, sender: Sender | None, *, raises_attempt:
         data={"from": job.state, "attempt": job.attempt + raises_attempt, **(sender.facts() if sender else {})},
         fields={
             **_afresh(job),
+            "collecting_at": NOW if event is Event.RECOLLECT else None,
             "vanished": event is Event.RECOLLECT and _code_of(job) in GONE,
             **(next_attempt(job) if raises_attempt else {}),
         },
@@ -166,7 +167,6 @@ def _afresh(job: Job) -> JobFields:
     return nothing | {
         "retries": job.retries + 1,
         "retried_at": NOW,
-        "collecting_at": NOW,
         "scanned_before": job.collection.scanned,
         "is_planned": True,
     }

@@ -749,6 +749,19 @@ def test_a_request_is_obeyed_once_whatever_the_job_did_since(ledger):
     assert loaded(ledger).retries == 2
 
 
+@pytest.mark.parametrize(
+    ("run_status", "state", "collects"),
+    [("SUCCEEDED", State.COLLECTING, True), (None, State.QUEUED, False)],
+)
+def test_only_a_retry_that_fetches_rows_begins_to_collect(ledger, run_status, state, collects):
+    """By it a run's figures are known to be final: they aren't when a run that is yet to be started has ended."""
+    created(ledger, state=State.FAILED, run_status=run_status, collecting_at=1.0)
+    retry_job(ledger, "k")
+    job = loaded(ledger)
+    assert (job.state, (job.collection.started_at or 0) > 1) == (state, collects)
+    assert (job.collection.started_at is not None) is collects
+
+
 def test_an_account_has_one_spelling_in_old_entries_too(ledger):
     now, before = (parse_document({"actor": "x", "account": account}) for account in ("team", "Team"))
     assert now == before
