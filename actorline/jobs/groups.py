@@ -75,7 +75,7 @@ class CollectionGroup(Group):
     byte_count: int = Field(default=0, alias="bytes")
     pages: int = 0
     records: int = 0
-    started_at: float | None = Field(default=None, alias="collecting_at")
+    started_at: float | None = Field(default=None, alias="collecting_at")  # before that: when the run's end was seen
     stored_at: float | None = None  # when the last page was stored
     failing_pages: int = 0  # whose last try failed
     page_error: str | None = None  # of the last one of them

@@ -16,7 +16,7 @@ from actorline.ledger.registration import NewJob
 from actorline.orders.cancel import cancel_job, cancel_jobs
 from actorline.platform.errors import InvalidRequest, RateLimited
 from actorline.platform.marker import digest_of, make_marker
-from actorline.platform.runs import Run
+from actorline.platform.runs import FINAL_FIGURES_SECS, Run
 from actorline.platform.start import StartDeferred
 from actorline.settings import load_settings
 from actorline.stages.watch import poll_run, resurrection
@@ -87,10 +87,38 @@ def test_run_that_the_list_shows_is_not_gone(ledger, poll, emulator, faults):
     assert ledger.load("listed").run.missing_since is None
 
 
-def run_without_end_time(status: str) -> Run:
+def run_without_end_time(status: str, **fields: object) -> Run:
     times = {"startedAt": "2026-11-30T00:00:00Z", "finishedAt": None}
     stores = {"defaultDatasetId": "d", "defaultKeyValueStoreId": "k"}
-    return Run.from_platform({"id": "flickers", "actId": "a", "status": status, **times, **stores})
+    return Run.from_platform({"id": "flickers", "actId": "a", "status": status, **times, **stores, **fields})
+
+
+def failed_run(cost_usd: float) -> Run:
+    return run_without_end_time("FAILED", finishedAt="2026-11-30T00:00:01Z", usageTotalUsd=cost_usd)
+
+
+def test_new_run_waits_until_the_last_ones_cost_is_final(ledger, poll, monkeypatch):
+    add_job(ledger, "fails", "fails", order={"on_failure": {"new_runs": 1}})
+    monkeypatch.setattr(poll_run, "get_run", lambda *_: failed_run(0.1))
+    assert poll("fails").seconds == pytest.approx(FINAL_FIGURES_SECS)
+    job = ledger.load("fails")
+    assert (job.state, job.attempt, job.total_cost_usd) == (State.RUNNING, 1, 0.1)
+    ledger.redis.hset(ledger.name("job", "fails"), "collecting_at", ledger.now() - FINAL_FIGURES_SECS)
+    monkeypatch.setattr(poll_run, "get_run", lambda *_: failed_run(0.3))
+    assert isinstance(poll("fails"), Stop)
+    job = ledger.load("fails")
+    assert (job.state, job.attempt, job.total_cost_usd) == (State.QUEUED, 2, 0.3)
+
+
+def test_cancel_ends_the_wait_for_a_failed_runs_cost(ledger, poll, monkeypatch):
+    policy = {"new_runs": 1, "deliver_partial": False}
+    add_job(ledger, "fails-unwanted", "fails-unwanted", order={"on_failure": policy})
+    for name in ("get_run", "abort_run"):
+        monkeypatch.setattr(poll_run, name, lambda *_, **__: failed_run(0.1))
+    assert isinstance(poll("fails-unwanted"), Wait)
+    cancel_job(ledger, "fails-unwanted")
+    assert isinstance(poll("fails-unwanted"), Ended)
+    assert (ledger.load("fails-unwanted").state, ledger.load("fails-unwanted").attempt) == (State.CANCELLED, 1)
 
 
 def test_end_without_its_time_counts_if_it_is_said_twice(ledger, poll, monkeypatch):

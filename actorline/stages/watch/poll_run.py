@@ -10,7 +10,7 @@ from actorline.identifiers import RunId
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.secret import hide_secrets
 from actorline.jobs.failure_policy import FAILED_STATUSES, Chance, has_come, next_chance
-from actorline.jobs.fields import NOW, JobFields
+from actorline.jobs.fields import NOW, JobFields, Moment
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
@@ -23,7 +23,7 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
 from actorline.platform.marker import digest_of
-from actorline.platform.runs import Run, abort_run, get_run, list_runs
+from actorline.platform.runs import Run, abort_run, get_run, list_runs, secs_until_final
 from actorline.platform.statuses import RunStatus
 from actorline.settings import Settings
 from actorline.stages.collect.judge_rows import is_watched
@@ -106,8 +106,9 @@ class Poller:
         """Abort the run: gracefully if its rows are wanted and only no more of them."""
         return abort_run(self.platform, run_id, gracefully=job.enough is not None and not (job.reason or job.stop_wish))
 
-    def _keep_watching(self, job: Job, run: Run) -> Step:
-        every_s = self._interval(job)
+    def _keep_watching(self, job: Job, run: Run, every_s: float | None = None) -> Step:
+        """Look again after `every_s`, or the usual interval."""
+        every_s = every_s or self._interval(job)
         changed = run.status != job.run.status
         won = self.ledger.change(
             job.key,
@@ -121,7 +122,7 @@ class Poller:
                     "failures": 0,
                     "poll_until": self._claimed_until(every_s),
                     **run_fields(run, self.settings),
-                    **({} if run.is_terminal else _RESURRECTION_SEEN),
+                    **({"collecting_at": _seen_ended_at(job)} if run.is_terminal else _SEEN_RUNNING),
                     **({"grew_at": NOW} if changed and run.status == RunStatus.RUNNING else {}),
                 },
             ),
@@ -161,11 +162,20 @@ class Poller:
                     return self._keep_watching(job, run)
                 return Resurrector(self.ledger, self.platform, self.settings).resurrect(job, run)
             case Chance.NEW_RUN:
+                if (wait_s := self._secs_until_final(job)) > 0:
+                    return self._keep_watching(job, run, wait_s)
                 return self._new_run(job, run)
             case Chance.NONE:
                 return self._conclude(job, run)
             case _:
                 assert_never(chance)
+
+    def _secs_until_final(self, job: Job) -> float:
+        """Return seconds until the cost of a run that has ended is final: that of an earlier attempt isn't read again.
+        They count from when its end was first seen, by our clock.
+        """
+        now = self.ledger.now()
+        return secs_until_final(job.collection.started_at or now, now)
 
     def _new_run(self, job: Job, run: Run) -> Step:
         """Back to the start for another paid run; upkeep sends it on its way at once."""
@@ -302,8 +312,13 @@ def run_fields(run: Run, settings: Settings) -> JobFields:
     }
 
 
+def _seen_ended_at(job: Job) -> Moment:
+    return job.collection.started_at or NOW
+
+
 _RESURRECTION_SEEN: Final[JobFields] = {"resurrection": None}
 """Of a run that is running: it has been resurrected, if that was asked for."""
+_SEEN_RUNNING: Final[JobFields] = {**_RESURRECTION_SEEN, "collecting_at": None}
 
 
 def _left_alone(reason: Reason) -> Reason:
