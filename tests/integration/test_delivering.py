@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 from real_parts import TOKEN, Emulator
 
+from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.page_plan import Window
 from actorline.delivery.read_back import DamagedDelivery, NoDelivery
 from actorline.delivery.receipt import Receipt
@@ -51,14 +52,19 @@ def collected(ledger: Ledger, tmp_path: Path) -> Callable[..., Job]:
         )
         job = ledger.load("k")
         for number, name in enumerate(names):
-            sink.write_once(name, row(number))
-            ledger.pages.fix("k", job.attempt, Window(page_no=number, offset=number, limit=1))
-            stored = {"bytes": len(row(number)), "sha256": hashlib.sha256(row(number)).hexdigest(), "part": name}
-            receipt = Receipt(page_no=number, offset=number, limit=1, scanned=1, items=1, **stored)
-            ledger.pages.record("k", job.attempt, receipt, care_s=10)
+            store_page(ledger, sink, job, number, name)
         return ledger.load("k")
 
     return make
+
+
+def store_page(ledger: Ledger, sink: LocalSink, job: Job, number: int, name: str) -> None:
+    """Store a page of one row."""
+    sink.write_once(name, row(number))
+    ledger.pages.fix("k", job.attempt, Window(page_no=number, offset=number, limit=1))
+    stored = {"bytes": len(row(number)), "sha256": hashlib.sha256(row(number)).hexdigest(), "part": name}
+    receipt = Receipt(page_no=number, offset=number, limit=1, scanned=1, items=1, **stored)
+    ledger.pages.record("k", job.attempt, receipt, care_s=10)
 
 
 def row(number: int) -> bytes:
@@ -272,6 +278,24 @@ def test_a_delivery_is_read_only_if_the_ledger_knows_it(ledger, collected, tmp_p
     path.write_text(json.dumps(manifest))
     with pytest.raises(DamagedDelivery, match="isn't the one that the job delivered"):
         open_delivered(ledger.load("k"))
+
+
+def test_a_complete_delivery_is_one_also_if_cleaning_up_fails(ledger, tmp_path, monkeypatch):
+    sink = LocalSink((tmp_path / "rows").as_uri())
+    order = {"dataset_id": "d1", "collect": {"format": "json"}, "sink": {"compression": "none", "single_file": True}}
+    ledger.register([NewJob("k", parse_document(order), fresh=False, sink=sink.url)], care_s=10)
+    ledger.change("k", Change(to=State.COLLECTING, fields={"dataset_id": "d1"}), epoch=None)
+    staged = [FORMATS["json"].page_name(number, "none", single_file=True) for number in range(2)]
+    for number, name in enumerate(staged):
+        store_page(ledger, sink, ledger.load("k"), number, name)
+
+    def refuse(*_: Any) -> None:
+        raise SinkError("The store doesn't remove anything.")
+
+    monkeypatch.setattr(LocalSink, "remove", refuse)
+    assert isinstance(deliver(ledger, ledger.load("k")), Ended)
+    assert ledger.load("k").state is State.DELIVERED
+    assert set(files(tmp_path / "rows")) == {"items.json", "manifest.json", "_SUCCESS", *staged}
 
 
 # -- the records of a large store

@@ -29,6 +29,7 @@ from actorline.jobs.times import iso_time
 from actorline.keep_alive import renewed
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
 from actorline.platform.client import Platform
 from actorline.settings import Settings
 from actorline.stages.collect.contents import Contents
@@ -37,6 +38,8 @@ from actorline.stages.reuse import remember_delivery
 
 DELIVERY_KEEP_ALIVE_SECS: Final = 5.0
 PUBLISH_TRIES: Final = 3  # each is lost to an execution of an older end that publishes at this very moment
+
+log = Logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,7 @@ class Deliverer:
                     _set_aside(sink, leftovers(sink.names(), manifest), job.retries)
                 if manifest.complete:
                     sink.write_once(SUCCESS, b"")
-                    if FORMATS[job.document.collect.format].is_staged(single_file=job.document.sink.single_file):
-                        remove_staged(sink, attempt_folder(job.attempt))
-                sink.clear_staging()
+                _clean_up(sink, job, manifest)
         except LostJob:
             return Stop()
         except SinkError as error:
@@ -178,6 +179,17 @@ def _replaces(sink: Sink, manifest: Manifest) -> bool:
     folder may have been chosen by a person.
     """
     return manifest.attempt > 1 or manifest.retries > 0 or bool(sink.files_in(superseded_folder(manifest.retries)))
+
+
+def _clean_up(sink: Sink, job: Job, manifest: Manifest) -> None:
+    """Remove what the delivery is no longer made of. It is delivered, also if that can't be removed."""
+    is_staged = FORMATS[job.document.collect.format].is_staged(single_file=job.document.sink.single_file)
+    try:
+        if manifest.complete and is_staged:
+            remove_staged(sink, attempt_folder(job.attempt))
+        sink.clear_staging()
+    except SinkError as error:
+        log.warning("sink_not_cleaned", job_key=job.key, error=str(error))
 
 
 def _set_aside(sink: Sink, names: Sequence[str], number: int) -> None:
