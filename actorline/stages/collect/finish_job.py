@@ -13,8 +13,10 @@ from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
+from actorline.logs import Logger
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
+from actorline.platform.errors import PlatformError, PlatformUnavailable
 from actorline.platform.runs import get_run, secs_until_final
 from actorline.settings import Settings
 from actorline.stages.collect.deliver import Deliverer
@@ -25,6 +27,8 @@ from actorline.stages.ending import stop_reason
 WAVE_TRIES: Final = 4  # waves that bring nothing before the missing pages are given up; each page has had its own tries
 LAG_LOOK_SECS: Final = 2.0  # docs/platform-facts.md#counters-lag
 WAVE_BACK_OFF_SECS: Final = (2.0, 10.0, 30.0)
+
+log = Logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -154,7 +158,13 @@ class Finisher:
         return deliverer.deliver(job, pages, failure, execution)
 
     def _with_final_cost(self, job: Job) -> Job:
-        run = get_run(self.platform, job.run.id or RunId(""))
+        try:
+            run = get_run(self.platform, job.run.id or RunId(""))
+        except PlatformUnavailable:
+            raise
+        except PlatformError as error:  # the run is gone, and its rows are here: the cost that is known has to do
+            log.warning("final_cost_unknown", job_key=job.key, error=str(error))
+            return job
         if not run.is_terminal:  # it was resurrected by others
             return job
         fields: JobFields = {"cost_usd": run.usage_total_usd}

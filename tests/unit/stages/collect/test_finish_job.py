@@ -1,15 +1,19 @@
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 
 from actorline.delivery.page_plan import Pages, Window
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
+from actorline.identifiers import ExecutionToken
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Step, Stop
 from actorline.ledger.change import Change
+from actorline.platform.errors import Forbidden, NotFound, PlatformUnavailable
 from actorline.settings import Settings
+from actorline.stages.collect import finish_job
 from actorline.stages.collect.fetch_pages import load_collecting
 from actorline.stages.collect.finish_job import WAVE_TRIES, Finisher, NextWave, needs_final_cost, secs_to_final_cost
 
@@ -219,3 +223,28 @@ def test_a_price_that_is_kept_is_judged_by_the_final_cost(make_job, guard, field
     job = make_job(order={"actor": "x", **({"guard": guard} if guard else {})}, collecting_at=1000.0, **fields)
     assert needs_final_cost(job) is needs
     assert [secs_to_final_cost(job, now) for now in (1000.0, 1004.0, 1010.0, 2000.0)] == [10, 6, 0, 0]
+
+
+@pytest.fixture
+def priced(collecting, monkeypatch):
+    """Finishes a job whose price is judged, and whose run can't be read, by an error."""
+    monkeypatch.setattr(finish_job.RowsJudge, "judge_all", lambda _, job, __: job)
+    monkeypatch.setattr(finish_job.Deliverer, "deliver", lambda *_: Ended())
+    ledger = collecting(order={"actor": "x", "guard": {"max_usd_per_1000": 5}}, run_id="r", cost_usd=0.1, now=2000.0)
+
+    def finish(error: Exception) -> Step | NextWave:
+        monkeypatch.setattr(finish_job, "get_run", Mock(side_effect=error))
+        finisher = Finisher(cast("Any", ledger), cast("Any", None), Settings(), "here")
+        return finisher.advance(ledger.job, {0: receipt(0, total=10, ends=True)}, ExecutionToken("x"))
+
+    return finish
+
+
+@pytest.mark.parametrize("error", [NotFound, Forbidden])
+def test_rows_that_have_a_price_outlive_their_run(priced, error):
+    assert priced(error("no such run", status=404)) == Ended()
+
+
+def test_final_cost_is_waited_for_while_the_platform_is_silent(priced):
+    with pytest.raises(PlatformUnavailable):
+        priced(PlatformUnavailable("silence"))
