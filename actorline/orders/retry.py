@@ -53,6 +53,8 @@ def retry_job(
         ledger.agenda.plan_deadline(key, ledger.now() + job.document.deadline_secs)
     change = _change_of(job, event, sender, raises_attempt=raises_attempt)
     moved = ledger.move(job, event, replace(change, once=asked, members_max=members_max))
+    if moved and raises_attempt and job.run.id and not job.figures_settled:
+        ledger.runs.add_stray(job.run.id, key)  # upkeep books its final cost
     if not moved and allowance:
         ledger.spend(allowance.given_back())
     if not moved and not ledger.has_field(key, asked):
@@ -72,9 +74,18 @@ def _change_of(job: Job, event: Event, sender: Sender | None, *, raises_attempt:
             **_afresh(job),
             "collecting_at": NOW if event is Event.RECOLLECT else None,
             "vanished": event is Event.RECOLLECT and _code_of(job) in GONE,
-            **(next_attempt(job) if raises_attempt else {}),
+            **(_further_attempt(job) if raises_attempt else {}),
         },
     )
+
+
+def _further_attempt(job: Job) -> JobFields:
+    """Return the fields of another attempt. What the last run cost is kept by itself while that may not be final."""
+    fields = next_attempt(job)
+    if job.run.id and not job.figures_settled:
+        fields["spent_usd"] = job.spent_usd
+        fields["stray_costs"] = {**(job.stray_costs or {}), job.run.id: job.run.cost_usd or 0}
+    return fields
 
 
 @dataclass(frozen=True)

@@ -176,7 +176,8 @@ _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
     ),
     TimelineEvent.ENDED: _ended,
     TimelineEvent.FIGURES_SETTLED: lambda d: (
-        "The final cost is known" + (f": {usd(d['cost_usd'])}" if d.get("cost_usd") is not None else "")
+        ("The final cost of the last run is known" if d.get("run_id") else "The final cost is known")
+        + (f": {usd(d['cost_usd'])}" if d.get("cost_usd") is not None else "")
     ),
     TimelineEvent.CANCEL_ASKED: lambda d: f"Cancelled{_who(d)}",
     TimelineEvent.GUARD_BROKEN: lambda d: f"The rows broke their contract: {d.get('message')}{_so_far(d)}",

@@ -1,4 +1,7 @@
-"""Aborts a run that no job wants, until the platform reports its end."""
+"""Aborts a run that no job wants, until the platform reports its end, and counts its cost once that is final.
+
+Such a run is also the last one of a job that was retried before its cost was final: that one has ended already.
+"""
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, suppress
@@ -56,23 +59,28 @@ def abort_stray(ledger: Ledger, run_id: RunId, *, accounts: Iterable[AccountName
     elif not book_stray(ledger, job, run_id, found.run.usage_total_usd if found else None):
         ledger.runs.plan_stray(run_id, NEXT_LOOK_SECS)
         return
-    if ledger.runs.forget_stray(run_id) and found and found.run.status == RunStatus.ABORTED:
+    was_counted = job is not None and run_id in (job.stray_costs or {})  # it had ended by itself
+    is_aborted = found is not None and found.run.status == RunStatus.ABORTED and not was_counted
+    if ledger.runs.forget_stray(run_id) and found and is_aborted:
         ledger.runs.count_stopped(found.account)
 
 
 def secs_until_counted(job: Job, run: Run, now: float) -> float:
-    """Return seconds until the cost of an ended run is final, which a budget counts; 0: it is, or none counts it."""
-    if job.reservation is None or run.finished_at is None:
+    """Return seconds until the cost of an ended run is final, which a budget counts, or which the job has counted as
+    it was at a retry; 0: it is, or none counts it.
+    """
+    is_counted = job.reservation is not None or run.id in (job.stray_costs or {})
+    if not is_counted or run.finished_at is None:
         return 0
     return secs_until_final(run.finished_at.timestamp(), now)
 
 
 def book_stray(ledger: Ledger, job: Job, run_id: RunId, cost_usd: float | None) -> bool:
-    """Count what the run cost as a cost of its job, and so in the job's budgets, once. Return False if the job was
-    changed by another execution just now.
+    """Count what the run cost as a cost of its job, and so in the job's budgets, once: a later figure takes the place
+    of an earlier one. Return False if the job was changed by another execution just now.
     """
     booked = job.stray_costs or {}
-    if run_id in booked:
+    if run_id in booked and cost_usd in {None, booked[run_id]}:
         return True
     if run_id == job.run.id:  # the job had ended before its run did: this is the run's last cost
         fields, guards = JobFields(cost_usd=cost_usd or job.run.cost_usd), JobFields(run_id=run_id)
@@ -80,7 +88,8 @@ def book_stray(ledger: Ledger, job: Job, run_id: RunId, cost_usd: float | None) 
         fields = JobFields(stray_costs={**booked, run_id: float(cost_usd or 0)})
         guards = JobFields(stray_costs=job.stray_costs)
     data = {"run_id": run_id, "cost_usd": cost_usd}
-    change = Change(fields=fields, guards=guards, event=TimelineEvent.STRAY_ABORTED, data=data)
+    event = TimelineEvent.FIGURES_SETTLED if run_id in booked else TimelineEvent.STRAY_ABORTED
+    change = Change(fields=fields, guards=guards, event=event, data=data)
     return ledger.change(job.key, change, epoch=None, states=State) is not None
 
 

@@ -2,7 +2,9 @@
 
 import json
 import secrets
+from contextlib import nullcontext
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -27,8 +29,11 @@ from actorline.ledger.queries.savings import read_savings
 from actorline.ledger.queries.spending import read_spending
 from actorline.ledger.registration import NewJob
 from actorline.orders.estimate import Estimate, estimate
+from actorline.orders.retry import retry_job
+from actorline.platform.runs import FINAL_FIGURES_SECS, Run
 from actorline.settings import Settings, load_settings
 from actorline.stages.ending import end_job
+from actorline.upkeep import abort_stray
 from actorline.upkeep.abort_stray import book_stray
 from actorline.upkeep.hard_budgets import stop_spent_out
 
@@ -113,6 +118,30 @@ def test_a_second_run_counts_once_and_leaves_the_reservation(ledger):
     write(ledger, "a", cost_usd=1, figures_settled=True)
     assert (usd(ledger), loaded(ledger, "a").total_cost_usd) == ((1.75, 0), 1.75)
     assert read_spending(ledger, 0, accounts=None).total.usd == 1.75
+
+
+def test_a_retry_before_the_cost_has_settled_counts_it_later(ledger, monkeypatch):
+    order(ledger, "a")
+    start(ledger, "a")
+    run(ledger, "a", "r1")
+    end_job(ledger, loaded(ledger, "a"), Event.CANCEL, None, fields={"cost_usd": 1, "run_status": "ABORTED"})
+    retry_job(ledger, "a")
+    assert (loaded(ledger, "a").attempt, loaded(ledger, "a").total_cost_usd, usd(ledger)) == (2, 1, (1, 0))
+    start(ledger, "a")
+    run(ledger, "a", "r2")
+
+    def look(ended_at: float) -> None:
+        ended = {"status": "ABORTED", "finished_at": datetime.fromtimestamp(ended_at, UTC)}
+        found = Run.model_construct(id="r1", usage_total_usd=1.5, **ended)
+        monkeypatch.setattr(abort_stray, "abort_run", lambda *_: found)
+        abort_stray.abort_stray(ledger, "r1", accounts=(), open_platform=nullcontext)
+
+    look(ledger.now() + 60)
+    assert (usd(ledger), ledger.runs.strays()) == ((1, 4), {"r1": "a"})
+    look(ledger.now() - FINAL_FIGURES_SECS)
+    assert (usd(ledger), ledger.runs.strays(), loaded(ledger, "a").total_cost_usd) == ((1.5, 4), {}, 1.5)
+    assert ledger.timeline.entries("a")[-1].event == "figures-settled"
+    assert read_savings(ledger, accounts=None).stopped == 0
 
 
 def test_no_intent_is_written_beyond_the_budget(ledger):

@@ -19,5 +19,5 @@ ENDED = 1_764_331_200.0
 def test_a_budget_counts_a_second_run_when_its_cost_is_final(make_job, reserved, now, expected):
     reservation = Reservation(attempt=1, nano_usd=1, entries=[]) if reserved else None
     job = make_job(**({"reservation": reservation.model_dump(mode="json")} if reservation else {}))
-    run = Run.model_construct(finished_at=datetime.fromtimestamp(ENDED, UTC))
+    run = Run.model_construct(id="r2", finished_at=datetime.fromtimestamp(ENDED, UTC))
     assert secs_until_counted(job, run, now) == expected
