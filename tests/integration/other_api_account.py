@@ -49,7 +49,7 @@ class Habits:
     """A run is not found for so long after its start."""
     list_hidden_secs: float = 0
     run_gone_after_secs: float = 10**9
-    """From then on neither the run's own address nor the list knows it; its dataset stays."""
+    """From then on, once it was looked at, neither the run's own address nor the list knows it; its dataset stays."""
     list_page: int = 1000
     list_limit_echoed: bool = False
     """A list repeats the limit that was asked for, not the one it kept to."""
@@ -100,6 +100,7 @@ class Run:
     started_at: datetime
     began: float = field(default_factory=time.monotonic)
     aborted: float | None = None
+    looks: int = 0
 
     @property
     def dataset_id(self) -> str:
@@ -200,10 +201,11 @@ class Account:
         run = self._find(run_id)
         if run is None or self._is_gone(run) or time.monotonic() - run.began < self.habits.run_hidden_secs:
             return error(404, "record-not-found")
+        run.looks += 1
         return data(self._described(run))
 
     def _is_gone(self, run: Run) -> bool:
-        return time.monotonic() - run.began >= self.habits.run_gone_after_secs
+        return run.looks > 0 and time.monotonic() - run.began >= self.habits.run_gone_after_secs
 
     def _abort(self, _: Request, run_id: str) -> Response:
         run = self._find(run_id)
