@@ -84,7 +84,7 @@ def _further_attempt(job: Job) -> JobFields:
     fields = next_attempt(job)
     if job.run.id and not job.figures_settled:
         fields["spent_usd"] = job.spent_usd
-        fields["stray_costs"] = {**(job.stray_costs or {}), job.run.id: job.run.cost_usd or 0}
+        fields["stray_costs"] = {**(job.stray_costs or {}), job.run.id: float(job.run.cost_usd or 0)}
     return fields
 
 

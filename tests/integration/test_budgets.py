@@ -120,13 +120,15 @@ def test_a_second_run_counts_once_and_leaves_the_reservation(ledger):
     assert read_spending(ledger, 0, accounts=None).total.usd == 1.75
 
 
-def test_a_retry_before_the_cost_has_settled_counts_it_later(ledger, monkeypatch):
+@pytest.mark.parametrize("first_usd", [1, 0, None])
+def test_a_retry_before_the_cost_has_settled_counts_it_later(ledger, monkeypatch, first_usd):
     order(ledger, "a")
     start(ledger, "a")
     run(ledger, "a", "r1")
-    end_job(ledger, loaded(ledger, "a"), Event.CANCEL, None, fields={"cost_usd": 1, "run_status": "ABORTED"})
+    end_job(ledger, loaded(ledger, "a"), Event.CANCEL, None, fields={"cost_usd": first_usd, "run_status": "ABORTED"})
     retry_job(ledger, "a")
-    assert (loaded(ledger, "a").attempt, loaded(ledger, "a").total_cost_usd, usd(ledger)) == (2, 1, (1, 0))
+    spent = first_usd or 0
+    assert (loaded(ledger, "a").attempt, loaded(ledger, "a").total_cost_usd or 0, usd(ledger)) == (2, spent, (spent, 0))
     start(ledger, "a")
     run(ledger, "a", "r2")
 
@@ -137,7 +139,7 @@ def test_a_retry_before_the_cost_has_settled_counts_it_later(ledger, monkeypatch
         abort_stray.abort_stray(ledger, "r1", accounts=(), open_platform=nullcontext)
 
     look(ledger.now() + 60)
-    assert (usd(ledger), ledger.runs.strays()) == ((1, 4), {"r1": "a"})
+    assert (usd(ledger), ledger.runs.strays()) == ((spent, 4), {"r1": "a"})
     look(ledger.now() - FINAL_FIGURES_SECS)
     assert (usd(ledger), ledger.runs.strays(), loaded(ledger, "a").total_cost_usd) == ((1.5, 4), {}, 1.5)
     assert ledger.timeline.entries("a")[-1].event == "figures-settled"
