@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 from pydantic_settings import NoDecode
 
+from actorline.api_token import is_token
 from actorline.redis_connection.address import checked_address
 
 API_URL = "https://api.apify.com"
@@ -74,6 +75,18 @@ def _unguessable(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def checked_token(token: SecretStr) -> SecretStr:
+    """Return a token without blanks around it. Raises ValueError, which never shows it, for what no token can be."""
+    value = token.get_secret_value().strip()
+    if value and not is_token(value):
+        raise ValueError(
+            "has a blank, a line break or another character inside that no token has. Copy it again: Apify Console, "
+            "Settings, API & Integrations"
+        )
+    return SecretStr(value)
+
+
+ApiToken = Annotated[SecretStr, AfterValidator(checked_token)]
 ApiUrl = Annotated[str, AfterValidator(_api_url)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 RedisAddress = Annotated[str, AfterValidator(_redis_address)]

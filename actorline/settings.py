@@ -36,6 +36,7 @@ from actorline.setting_groups import Quotas, Secret, Tuning
 from actorline.setting_values import (
     API_URL,
     AbsolutePath,
+    ApiToken,
     ApiUrl,
     CommaSeparated,
     Hosts,
@@ -44,6 +45,7 @@ from actorline.setting_values import (
     SigningSecret,
     TasksAtQueues,
     WebhookSecret,
+    checked_token,
 )
 from actorline.settings_file import (
     SETTINGS_FILE,
@@ -68,7 +70,7 @@ class Settings(Tuning, BaseSettings):
         env_ignore_empty=True,
     )
 
-    apify_token: SecretStr | None = Field(
+    apify_token: ApiToken | None = Field(
         None, validation_alias=AliasChoices("APIFY_TOKEN", "apify_token"), description="Token of the account `default`"
     )
     apify_token_file: AbsolutePath | None = Field(
@@ -76,7 +78,7 @@ class Settings(Tuning, BaseSettings):
         validation_alias=AliasChoices("APIFY_TOKEN_FILE", "apify_token_file"),
         description="File with the token of the account `default`, for container secrets",
     )
-    accounts: dict[str, SecretStr] = Field(default_factory=dict, description="Tokens of further accounts, by alias")
+    accounts: dict[str, ApiToken] = Field(default_factory=dict, description="Tokens of further accounts, by alias")
     api_allow_http: bool = Field(
         default=False,
         description="Whether `api_url` may be http:// beyond this machine, where the token can be read on its way",
@@ -324,13 +326,13 @@ class Settings(Tuning, BaseSettings):
 
     @cached_property
     def tokens(self) -> dict[AccountName, SecretStr]:
-        """Return account alias in small letters -> token. Raises SettingsError if APIFY_TOKEN_FILE can't be read."""
-        tokens = dict(self.accounts)
-        if self.apify_token and self.apify_token.get_secret_value().strip():
-            tokens["default"] = self.apify_token
+        """Return account alias in small letters -> token. Raises SettingsError if APIFY_TOKEN_FILE has none."""
+        tokens = {AccountName(alias): token for alias, token in self.accounts.items() if token}
+        if self.apify_token:
+            tokens[AccountName("default")] = self.apify_token
         elif self.apify_token_file:
-            tokens["default"] = SecretStr(read_secret(self.apify_token_file, "APIFY_TOKEN_FILE"))
-        return {AccountName(alias): SecretStr(token.get_secret_value().strip()) for alias, token in tokens.items()}
+            tokens[AccountName("default")] = _token_in(self.apify_token_file)
+        return tokens
 
     @property
     def bootstrap_key(self) -> SecretStr | None:
@@ -347,6 +349,14 @@ class Settings(Tuning, BaseSettings):
     def token_of(self, account: AccountName) -> SecretStr | None:
         """Return the account's token, if any. Aliases are case-insensitive, like environment variables."""
         return self.tokens.get(AccountName(account.lower()))
+
+
+def _token_in(file: Path) -> SecretStr:
+    token = SecretStr(read_secret(file, "APIFY_TOKEN_FILE"))
+    try:
+        return checked_token(token)
+    except ValueError as error:
+        raise SettingsError(f"APIFY_TOKEN_FILE: {error}.") from None
 
 
 def _may_fail_over(data: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import structlog
 from celery import signals
 
-from actorline.errors import Unavailable
+from actorline.errors import SettingsError, Unavailable
 from actorline.isolated_celery import IsolatedCelery
 from actorline.settings import load_settings
 from actorline.shutdown import ask_to_stop
@@ -28,6 +28,7 @@ from workers.presence import Presence
 from workers.revoke import RevokeMeansCancel
 from workers.upkeep_timer import UpkeepTimer
 
+EXIT_USAGE: Final = 2
 EXIT_UNAVAILABLE: Final = 7
 
 read_plain_json()
@@ -72,9 +73,9 @@ def _check(**_: Any) -> None:
     try:
         check_redis(load_settings())
         check_accounts(load_settings())
-    except Unavailable as error:
+    except (SettingsError, Unavailable) as error:
         sys.stderr.write(f"{error}\n")
-        sys.exit(EXIT_UNAVAILABLE)
+        sys.exit(EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_USAGE)
 
 
 @signals.worker_shutting_down.connect

@@ -15,6 +15,7 @@ import urllib3
 from pydantic import SecretStr
 
 from actorline import __version__
+from actorline.api_token import is_token
 from actorline.outbound.http_status import is_success
 from actorline.platform.body import Body
 from actorline.platform.describe import describe_request
@@ -247,8 +248,7 @@ def _api_root(api_url: str) -> str:
 
 def _checked(token: SecretStr) -> SecretStr:
     """Refuse here what the HTTP layer would refuse later with the token in its message."""
-    value = token.get_secret_value()
-    if not value or not all("!" <= char <= "~" for char in value):
+    if not is_token(token.get_secret_value()):
         raise ValueError("The API token is empty, or has a space, a line break or another character no token has")
     return token
 

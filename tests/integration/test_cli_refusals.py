@@ -153,6 +153,27 @@ def test_wrong_use_is_exit_code_2(shared_terminal, arguments, environment, words
     assert_clear(shared_terminal(*arguments, **environment), 2, *words)
 
 
+ELLIPSIS_TOKEN = "apify_api_Canary…OfNobody"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("command", [("run", "demo/refusals"), ("doctor",), ("up", "--port", "0"), ("worker",)])
+def test_text_that_is_no_token_is_refused_by_every_command(shared_terminal, command):
+    done = shared_terminal(*command, APIFY_TOKEN=ELLIPSIS_TOKEN)
+    assert_clear(done, 2, "Invalid settings: APIFY_TOKEN: has a blank, a line break or another character")
+    assert "Canary" not in done.err
+
+
+@pytest.mark.thorough
+def test_file_that_holds_no_token_stops_a_worker(shared_terminal, short_folder):
+    (shared_terminal.cwd / "no-token").write_text(ELLIPSIS_TOKEN)
+    environment = {"APIFY_TOKEN": None, "APIFY_TOKEN_FILE": "no-token"}
+    with running_valkey(short_folder):
+        done = shared_terminal("worker", ACTORLINE_REDIS_URL=f"redis+socket://{short_folder}/s", **environment)
+    assert (done.code, "APIFY_TOKEN_FILE: has a blank, a line break" in done.err) == (2, True)
+    assert "Canary" not in done.err + done.out
+
+
 @pytest.mark.thorough
 @pytest.mark.parametrize("as_json", [False, True])
 def test_redis_that_is_not_there_is_told_without_its_password(shared_terminal, refused, as_json):

@@ -92,6 +92,9 @@ def test_a_named_file_counts_wherever_it_lies(folder, monkeypatch):
         ),
         ("ACTORLINE_SECRETS__SHOP__VALUE", HUSH, "ACTORLINE_SECRETS__SHOP: name the Actors or Actor tasks"),
         ("ACTORLINE_ACCOUNTS", HUSH, "ACTORLINE_ACCOUNTS must be JSON"),
+        ("APIFY_TOKEN", f"{HUSH}…", "APIFY_TOKEN: has a blank, a line break or another"),
+        ("APIFY_TOKEN", f"{HUSH}\n{HUSH}", "APIFY_TOKEN: has a blank, a line break or another"),
+        ("ACTORLINE_ACCOUNTS__SHOP", f"{HUSH} b", "ACTORLINE_ACCOUNTS__SHOP: has a blank, a line"),
         ("ACTORLINE_PUBLIC_URL", f"https://user:{HUSH}@host", "ACTORLINE_PUBLIC_URL: must look like"),
         ("ACTORLINE_API_URL", "http://proxy.example", "ACTORLINE_API_URL: is http:// beyond this machine"),
         ("ACTORLINE_NOTIFY_TASKS", "shop.job_ended", "ACTORLINE_NOTIFY_TASKS: each item must look like"),
@@ -189,7 +192,12 @@ def test_the_token_comes_from_the_environment_or_its_file(folder, monkeypatch):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(None, "No such file"), (b"\xff\xfe", "it is not text"), (b" \n", "APIFY_TOKEN_FILE is empty")],
+    [
+        (None, "No such file"),
+        (b"\xff\xfe", "it is not text"),
+        (b" \n", "APIFY_TOKEN_FILE is empty"),
+        (b"a b\n", "APIFY_TOKEN_FILE: has a blank"),
+    ],
 )
 def test_a_token_file_without_a_token_is_told(folder, content, message):
     if content is not None:
@@ -212,6 +220,11 @@ def test_accounts_in_environment_and_documents_ignore_case(folder, monkeypatch):
     for account, token in {"Shop": "shop", "SHOP": "shop", "my-team": "team", "My-Team": "team"}.items():
         assert settings.token_of(account) == SecretStr(f"{HUSH}-{token}")
     assert settings.token_of("default") is None
+
+
+def test_blank_token_of_an_account_counts_as_unset(monkeypatch):
+    monkeypatch.setenv("ACTORLINE_ACCOUNTS__SHOP", " ")
+    assert load_settings().tokens == {}
 
 
 def test_the_password_of_redis_may_lie_in_a_file(folder):
