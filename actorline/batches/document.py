@@ -17,7 +17,7 @@ from actorline.jobs.document.parse import rough_problem
 from actorline.jobs.document.problems import json_type, problems_of
 from actorline.jobs.document.section import Section
 from actorline.jobs.document.sink import Sink
-from actorline.jobs.document.values import Account, Label
+from actorline.jobs.document.values import Account, Label, Number, Seconds
 from actorline.jobs.job_key import KEY_PATTERN
 from actorline.jobs.member_key import BATCH_KEY_MAX_CHARS
 
@@ -68,7 +68,7 @@ class Split(Section):
 
     input: dict[str, Any] = Field(description="An input; the list is replaced by a part of it in each member")
     field: Annotated[str, Field(min_length=1), AtMost(200)] = Field(description="Name of the list in the input")
-    size: int = Field(ge=1, description="Most entries of the list for each member")
+    size: Number = Field(description="Most entries of the list for each member")
 
 
 class BatchDocument(Section):
@@ -93,12 +93,12 @@ class BatchDocument(Section):
     )
     split: Split | None = Field(None, description="One input that is cut along one of its lists")
     max_running: int = Field(20, ge=1, le=MOST_RUNNING, description="Most members that haven't ended at a time")
-    stop_after_failures: int | None = Field(
-        None, ge=1, description="Once this many members have failed, no more are made; those that are running continue"
+    stop_after_failures: Number | None = Field(
+        None, description="Once this many members have failed, no more are made; those that are running continue"
     )
     budget_usd: float | None = Field(None, gt=0, allow_inf_nan=False, description="Most that all its runs may cost")
-    deadline_secs: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="Counted from the order or the last retry: then it is stopped"
+    deadline_secs: Seconds | None = Field(
+        None, description="Counted from the order or the last retry: then it is stopped"
     )
     sink: Sink = Sink()
     notify: Notify = Notify()

@@ -12,6 +12,7 @@ from actorline.ledger.admission.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.durability import Server
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.budget_status import read_budgets
+from actorline.ledger.queries.failing_looks import failing_looks
 from actorline.ledger.queries.fleet import Fleet, read_fleet
 from actorline.ledger.queries.tally import Tally, read_tally
 from actorline.schedules.book import Book, Reading
@@ -23,7 +24,9 @@ from actorline.settings import Settings
 from actorline.upkeep.unattended import UNSEEN_SECS, describe_missing, describe_unattended, missing_workers
 
 NAMED_HOSTS: Final = 3
+NAMED_JOBS: Final = 3
 PAUSED: Final = "paused"
+FAILING_SECS: Final = 120.0
 
 
 def check_ledger(
@@ -40,6 +43,7 @@ def check_ledger(
     yield from _fleet(settings, read_fleet(ledger))
     yield from _pause(ledger)
     yield from _waiting(tally)
+    yield from check_looks(ledger)
     yield from _schedules(settings, ledger)
     yield from _budgets(settings, ledger)
     yield from _keys(ledger)
@@ -81,6 +85,16 @@ def _waiting(tally: Tally) -> Iterator[Finding]:
         text = f"wait: {', '.join(f'{number:,} for {code}' for code, number in waits.items())}"
         fix = "Which: actorline jobs --state WAITING. Since when, and what to do: actorline show KEY."
         yield Finding("jobs", is_good=True, text=text, fix=fix)
+
+
+def check_looks(ledger: Ledger) -> Iterator[Finding]:
+    """Report runs that may be billing, of which nothing has been heard for minutes."""
+    if failing := failing_looks(ledger, for_secs=FAILING_SECS):
+        named = ", ".join(job.key for job in failing[:NAMED_JOBS])
+        more = f" and {len(failing) - NAMED_JOBS:,} more" if len(failing) > NAMED_JOBS else ""
+        text = f"looks at the runs of {named}{more} have failed for minutes, or their aborts: they may be billing"
+        fix = "Why: actorline show KEY. Looks and aborts go on until the platform responds."
+        yield Finding("runs", is_good=False, text=text, fix=fix)
 
 
 def _replicas(server: Server, settings: Settings) -> Finding:

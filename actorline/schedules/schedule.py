@@ -15,6 +15,7 @@ from actorline.batches.inputs.listed import batch_problems
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.identifiers import JobKey
 from actorline.jobs.document.parse import document_problems
+from actorline.jobs.document.values import MOST_SECS
 from actorline.schedules.rhythm import Interval, Rhythm, WallClock, due_times
 from actorline.schedules.template import fill_document, iso_utc
 from actorline.time_zone import TimeZoneName
@@ -39,7 +40,7 @@ class Schedule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     cron: str | None = None
-    every_secs: int | None = Field(None, ge=1)
+    every_secs: int | None = Field(None, ge=1, le=MOST_SECS)
     timezone: TimeZoneName = "UTC"
     enabled: bool = True
     overlap: Overlap = "skip"

@@ -3,6 +3,7 @@
 import pytest
 from real_parts import wait_for
 
+from actorline.checks.installation import check_looks
 from actorline.errors import Refused
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.states import State
@@ -270,3 +271,21 @@ def test_jobs_of_an_actor_are_found_by_each_of_its_names(ledger):
     for name in ("user/crawler", "user~crawler"):
         assert all_pages(ledger, 9, actor=name) == ["by-other-name", "by-name"]
     assert all_pages(ledger, 9, actor="Id17") == ["label"]
+
+
+def test_runs_that_cant_be_looked_at_for_minutes_are_named(ledger):
+    order(ledger, "well", "hiccup", "ended", "mute", "unstopped", poll_interval_secs=5)
+    for key, state, failures in (
+        ("well", State.RUNNING, 0),
+        ("hiccup", State.RUNNING, 24),
+        ("ended", State.FAILED, 99),
+        ("mute", State.RUNNING, 25),
+        ("unstopped", State.ABORTING, 25),
+    ):
+        ledger.change(key, Change(to=state, fields={"failures": failures}), epoch=None)
+    (finding,) = check_looks(ledger)
+    assert not finding.is_good
+    assert finding.text.startswith("looks at the runs of unstopped, mute have failed for minutes")
+    ledger.change("mute", Change(fields={"failures": 0}), epoch=None)
+    ledger.change("unstopped", Change(fields={"failures": 0}), epoch=None)
+    assert [*check_looks(ledger)] == []

@@ -9,7 +9,7 @@ from actorline.delivery.formats.rules import contradiction
 from actorline.jobs.document.lengths import AtMost
 from actorline.jobs.document.query import query_of
 from actorline.jobs.document.section import Section
-from actorline.jobs.document.values import FieldNames, Filled, RecordKey, XmlName
+from actorline.jobs.document.values import MOST, FieldNames, Filled, Number, RecordKey, XmlName
 
 
 class Collect(Section):
@@ -19,8 +19,8 @@ class Collect(Section):
     format: Literal["jsonl", "json", "csv", "xml", "xlsx", "html", "rss", "parquet"] = Field(
         "jsonl", description="See docs/formats.md"
     )
-    limit: int | None = Field(None, ge=1, description="Most items to fetch")
-    offset: int = Field(0, ge=0, description="Items to leave out at the beginning")
+    limit: Number | None = Field(None, description="Most items to fetch")
+    offset: Annotated[int, Field(ge=0), AtMost(MOST)] = Field(0, description="Items to leave out at the beginning")
     desc: bool = Field(default=False, description="Newest items first")
     clean: bool = Field(default=False, description="Neither empty items nor fields that begin with #")
     fields: FieldNames = Field([], description="Fields to keep, in this order")

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fai
 from actorline.delivery.row_counts import FIRST_ROWS, NONE, Flaw, JsonType, RowsSeen
 from actorline.jobs.document.lengths import AtMost
 from actorline.jobs.document.section import Section
+from actorline.jobs.document.values import Number, Seconds, Usd
 
 BrokenRule = Literal["required", "types", "unique", "min_items", "max_usd_per_1000", "silent_secs"]
 EnoughRule = Literal["items", "unique", "usd", "matches"]
@@ -68,13 +69,9 @@ class Guard(Section):
     )
     unique: Annotated[Paths, AtMost(KEY_PATHS_MAX)] = Field([], description="Fields that together are a row's key")
     max_duplicates: Share = Field(0.1, description="Share of the rows that may have the key of an earlier row")
-    min_items: int | None = Field(None, ge=1, description="Least rows of the whole run")
-    max_usd_per_1000: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="Most dollars that 1,000 rows may cost"
-    )
-    silent_secs: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="Most seconds without a new row while the run is running"
-    )
+    min_items: Number | None = Field(None, description="Least rows of the whole run")
+    max_usd_per_1000: Usd | None = Field(None, description="Most dollars that 1,000 rows may cost")
+    silent_secs: Seconds | None = Field(None, description="Most seconds without a new row while the run is running")
     after_items: int = Field(
         200, ge=1, le=1_000_000, description="Rows from which on shares and costs are judged while the run is running"
     )
@@ -129,9 +126,9 @@ class Guard(Section):
 class StopWhen(Section):
     """When there is enough: any of these stops the run, and what was paid for is delivered."""
 
-    items: int | None = Field(None, ge=1, description="So many rows")
-    unique: int | None = Field(None, ge=1, description="So many different keys; `guard.unique` names the key")
-    usd: float | None = Field(None, gt=0, allow_inf_nan=False, description="So many dollars")
+    items: Number | None = Field(None, description="So many rows")
+    unique: Number | None = Field(None, description="So many different keys; `guard.unique` names the key")
+    usd: Usd | None = Field(None, description="So many dollars")
     matches: Annotated[dict[Path, Scalar], AtMost(PATHS_MAX)] | None = Field(
         None, description="A row with all of these values"
     )

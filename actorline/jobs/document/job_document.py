@@ -22,7 +22,7 @@ from actorline.jobs.document.on_failure import OnFailure
 from actorline.jobs.document.options import Options
 from actorline.jobs.document.section import Section
 from actorline.jobs.document.sink import Sink
-from actorline.jobs.document.values import Account, DatasetName, Id, Label, MediaType, Name
+from actorline.jobs.document.values import Account, DatasetName, Id, Label, MediaType, Name, Seconds
 from actorline.jobs.job_key import KEY_PATTERN, KEY_RULE, is_key
 
 MAX_QUERY_CHARS: Final = 8_000  # of `collect` in a URL: many servers limit a request's first line to 8 kB
@@ -62,18 +62,14 @@ class JobDocument(Section):
     poll_interval_secs: float = Field(
         5, ge=1, le=3600, allow_inf_nan=False, description="Seconds between two looks at the run"
     )
-    deadline_secs: float | None = Field(
+    deadline_secs: Seconds | None = Field(
         None,
-        gt=0,
-        allow_inf_nan=False,
         description="Counted from queued_at or the last retry: then the run is aborted, or the collecting of rows ends "
         "with what is stored, and the job is EXPIRED. A run's time-out is never longer than that",
     )
     on_deadline: Literal["abort"] = Field("abort", description="Reserved")
-    reuse_secs: float | None = Field(
+    reuse_secs: Seconds | None = Field(
         None,
-        gt=0,
-        allow_inf_nan=False,
         description="Reuse the delivery of an equal job, without a run, if it is no older than this",
     )
     on_failure: OnFailure = OnFailure()

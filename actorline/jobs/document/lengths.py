@@ -1,4 +1,4 @@
-"""Limits on the size of an order and of its lists, tables and texts, checked before anything is built from them."""
+"""Limits on the size of an order and of what is in it, checked before anything is built from it."""
 
 import json
 from collections.abc import Mapping
@@ -10,9 +10,15 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 STORED: Final[Mapping[str, bool]] = {"is_stored": True}
-"""Context for reading the ledger: an earlier version may have accepted longer ones, and its jobs must still end."""
+"""Context for reading the ledger: an earlier version may have accepted more, and its jobs must still end."""
 
-_KEYWORDS: Final[Mapping[str, str]] = {"string": "maxLength", "array": "maxItems", "object": "maxProperties"}
+_KEYWORDS: Final[Mapping[str, str]] = {
+    "string": "maxLength",
+    "array": "maxItems",
+    "object": "maxProperties",
+    "integer": "maximum",
+    "number": "maximum",
+}
 
 
 def is_stored(info: ValidationInfo) -> bool:
@@ -21,7 +27,7 @@ def is_stored(info: ValidationInfo) -> bool:
 
 @dataclass(frozen=True)
 class AtMost:
-    """The most characters of a text, or entries of a list or table; also in the JSON Schema."""
+    """The most characters of a text, entries of a list or table, or the greatest number; also in the JSON Schema."""
 
     most: int
 
@@ -33,12 +39,15 @@ class AtMost:
         return {**found, _KEYWORDS[found["type"]]: self.most}
 
     def _check(self, value: Any, info: ValidationInfo) -> Any:
-        if isinstance(value, str | list | dict) and len(value) > self.most and not is_stored(info):
-            unit = "characters" if isinstance(value, str) else "entries"
-            raise PydanticCustomError(
-                "too_long", "{message}", {"message": f"has {len(value):,} {unit}; at most {self.most:,} are allowed"}
-            )
+        if not is_stored(info) and (problem := self._problem(value)):
+            raise PydanticCustomError("too_much", "{message}", {"message": problem})
         return value
+
+    def _problem(self, value: Any) -> str:
+        if isinstance(value, str | list | dict) and len(value) > self.most:
+            unit = "characters" if isinstance(value, str) else "entries"
+            return f"has {len(value):,} {unit}; at most {self.most:,} are allowed"
+        return f"must be at most {self.most:,}" if isinstance(value, int | float) and value > self.most else ""
 
 
 def outgrows(value: Any, most: int) -> bool:

@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from actorline.jobs.document.section import Section
-from actorline.jobs.document.values import Memory
+from actorline.jobs.document.values import Memory, Timeout
 
 
 class OnFailure(Section):
@@ -11,8 +11,8 @@ class OnFailure(Section):
         default=True, description="Deliver the rows of a failed run, as PARTIAL; otherwise the job is FAILED"
     )
     resurrect: int = Field(0, ge=0, le=10, description="How often a run that failed or timed out is resurrected")
-    resurrect_timeout_secs: int | None = Field(
-        None, ge=0, description="Time-out from the resurrection on; default: the run's own"
+    resurrect_timeout_secs: Timeout | None = Field(
+        None, description="Time-out from the resurrection on; default: the run's own"
     )
     resurrect_memory_mbytes: Memory | None = Field(None, description="Default: the run's own")
     new_runs: int = Field(0, ge=0, le=10, description="Further paid runs after that")

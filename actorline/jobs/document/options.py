@@ -8,19 +8,17 @@ from pydantic import Field
 from actorline.jobs.document.lengths import AtMost
 from actorline.jobs.document.query import query_of
 from actorline.jobs.document.section import Section
-from actorline.jobs.document.values import Filled, Memory
+from actorline.jobs.document.values import Filled, Memory, Number, Timeout, Usd
 
 
 class Options(Section):
     """How the run is started. What isn't set is as the Actor or the Actor task has it."""
 
     memory_mbytes: Memory | None = Field(None, description="Memory of the run; a power of 2")
-    timeout_secs: int | None = Field(None, ge=0, description="The run's own time-out; 0: none")
+    timeout_secs: Timeout | None = Field(None, description="The run's own time-out; 0: none")
     build: Annotated[Filled, AtMost(100)] | None = Field(None, description="Tag or number")
-    max_items: int | None = Field(None, ge=1, description="Limits what is charged, not what is fetched")
-    max_total_charge_usd: float | None = Field(
-        None, gt=0, allow_inf_nan=False, description="Most that the run may cost"
-    )
+    max_items: Number | None = Field(None, description="Limits what is charged, not what is fetched")
+    max_total_charge_usd: Usd | None = Field(None, description="Most that the run may cost")
     restart_on_error: bool = Field(default=False, description="Whether the platform restarts the run when it fails")
     force_permission_level: Literal["LIMITED_PERMISSIONS", "FULL_PERMISSIONS"] | None = Field(
         None, description="What the Actor may do in the account; asynchronous starts of Actors only"

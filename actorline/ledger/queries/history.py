@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from actorline.identifiers import JobKey
 from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.lengths import STORED
 from actorline.jobs.history import PastRun
 from actorline.jobs.states import TERMINAL
 from actorline.ledger.ledger import Ledger
@@ -54,7 +55,7 @@ def _is_like(stored: Mapping[str, str], wanted: JobDocument) -> bool:
     if stored.get("account", "").lower() != wanted.account.lower():
         return False
     try:
-        document = JobDocument.model_validate_json(stored.get("document", ""))
+        document = JobDocument.model_validate_json(stored.get("document", ""), context=STORED)
     except ValidationError:  # a newer version's
         return False
     return document.target == wanted.target

@@ -40,6 +40,8 @@ BAD = {
     ),
     "camel case": ({"maxRunning": 3}, 'did you mean "max_running"?'),
     "no members at a time": ({"max_running": 0}, "max_running: must be greater than or equal to 1"),
+    "failures beyond all": ({"stop_after_failures": 2**53}, "stop_after_failures: must be at most"),
+    "a deadline after all": ({"deadline_secs": 1e300}, "deadline_secs: must be at most 315,360,000"),
     "a budget of 0": ({"budget_usd": 0}, "budget_usd: must be greater than 0"),
     "the batch's own label": ({"labels": {"batch": "x"}}, "labels.batch is set by the batch itself"),
     "a split without its list": (

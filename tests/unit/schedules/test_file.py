@@ -37,6 +37,7 @@ def problems_of(tmp_path, text):
         ('cron = "0 24 * * *"', "schedules.one.cron: is not a cron expression of five fields"),
         ('cron = "0 0 30 2 *"', "never occurs"),
         ("every_secs = 0", "schedules.one.every_secs: must be greater than or equal to 1"),
+        ("every_secs = 1_000_000_000_000", "schedules.one.every_secs: must be less than or equal to 315360000"),
         ('every_secs = "5"', "schedules.one.every_secs: must be a whole number"),
         ("", "schedules.one: give exactly one of cron and every_secs"),
         ('cron = "0 3 * * *"\nevery_secs = 5', "schedules.one: give exactly one of cron and every_secs"),

@@ -69,6 +69,8 @@ def test_a_large_order_costs_a_few_times_its_size_and_seconds(raw):
         {"collect": {"view": "x" * 200}},
         {"options": {"build": "x" * 100}},
         {"input": ["x" * MAX_DOCUMENT_BYTES]},
+        {"options": {"timeout_secs": 315_360_000, "max_items": 2**53 - 1, "max_total_charge_usd": 9_000_000}},
+        {"deadline_secs": 315_360_000.0, "collect": {"limit": 2**53 - 1, "offset": 2**53 - 1}},
     ],
 )
 def test_the_longest_that_is_allowed_is_taken(fields):
@@ -89,9 +91,22 @@ def test_the_longest_that_is_allowed_is_taken(fields):
         ({"sink": {"url": "file:///" + "x" * 2_000}}, "sink.url: has 2,008 characters"),
         ({"labels": {"a": "x" * MAX_DOCUMENT_BYTES}}, "more than 65,536 bytes without its input"),
         ({"nonsense": ["\u0001"] * 10_000}, "more than 65,536 bytes without its input"),
+        ({"options": {"timeout_secs": 10**20}}, "options.timeout_secs: must be at most 315,360,000"),
+        ({"options": {"max_items": 10**23}}, "options.max_items: must be at most 9,007,199,254,740,991"),
+        ({"options": {"max_total_charge_usd": 1e308}}, "options.max_total_charge_usd: must be at most 9,000,000"),
+        ({"deadline_secs": 1e300}, "deadline_secs: must be at most 315,360,000"),
+        ({"reuse_secs": 10**20}, "reuse_secs: must be at most 315,360,000"),
+        ({"on_failure": {"resurrect_timeout_secs": 10**9}}, "on_failure.resurrect_timeout_secs: must be at most"),
+        ({"collect": {"limit": 2**53}}, "collect.limit: must be at most 9,007,199,254,740,991"),
+        ({"collect": {"offset": 2**53}}, "collect.offset: must be at most 9,007,199,254,740,991"),
+        ({"guard": {"min_items": 2**53}}, "guard.min_items: must be at most"),
+        ({"guard": {"max_usd_per_1000": 1e9}}, "guard.max_usd_per_1000: must be at most"),
+        ({"guard": {"silent_secs": 1e9}}, "guard.silent_secs: must be at most"),
+        ({"stop_when": {"items": 2**53}}, "stop_when.items: must be at most"),
+        ({"stop_when": {"usd": 1e9}}, "stop_when.usd: must be at most"),
     ],
 )
-def test_what_is_longer_is_refused_with_its_length(fields, words):
+def test_what_is_longer_or_greater_is_refused_with_the_most(fields, words):
     (problem,) = document_problems({"actor": "x", **fields})
     assert words in problem
 
@@ -104,8 +119,8 @@ def test_of_thousands_of_problems_ten_are_told():
 def test_what_an_earlier_version_took_can_still_be_read():
     """Its jobs are in the ledger, and have to be polled, collected and shown."""
     stored = {"actor": "x", "labels": {f"a{n}": "x" for n in range(9_000)}, "collect": {"fields": ["a" * 600] * 2_000}}
-    order = JobDocument.model_validate(stored, context=STORED)
-    assert (len(order.labels), len(order.collect.fields)) == (9_000, 2_000)
+    order = JobDocument.model_validate({**stored, "deadline_secs": 1e300}, context=STORED)
+    assert (len(order.labels), len(order.collect.fields), order.deadline_secs) == (9_000, 2_000, 1e300)
 
 
 @settings(max_examples=30)
