@@ -6,7 +6,9 @@ from typing import Final
 
 import requests
 
+from actorline.api_keys import read_keys
 from actorline.checks.finding import Finding
+from actorline.ledger.ledger import Ledger
 from actorline.outbound.adapter import OutboundAdapter
 from actorline.outbound.http_status import is_success
 from actorline.settings import Settings
@@ -15,23 +17,40 @@ RESPONSE_SECS: Final = 3.0
 READ_BYTES: Final = 10_000
 
 
-def check_servers(settings: Settings, *, gateway: str | None, flower: str | None) -> Iterator[Finding]:
-    """Yield a finding for each server there should be. `gateway`, `flower`: their URLs in the running stack."""
+def check_servers(
+    settings: Settings, *, gateway: str | None, flower: str | None, is_closed: bool = False
+) -> Iterator[Finding]:
+    """Yield a finding for each server there should be. `gateway`, `flower`: their URLs in the running stack;
+    `is_closed`: no API key opens the gateway.
+    """
     if gateway:
-        yield _gateway(gateway)
+        yield _gateway(gateway, is_closed=is_closed)
     if flower:
         yield _flower(flower)
     if settings.public_url:
         yield _webhooks(settings.public_url)
 
 
-def _gateway(url: str) -> Finding:
+def lacks_key(settings: Settings, ledger: Ledger) -> bool:
+    """Return whether the gateway refuses everybody: it needs an API key since the first was made, and all of them were
+    revoked.
+    """
+    if settings.gateway_key or settings.gateway_key_file:
+        return False
+    ring = read_keys(ledger)
+    return ring.was_used and not ring.keys
+
+
+def _gateway(url: str, *, is_closed: bool) -> Finding:
     try:
         status, _ = _get(f"{url}/readyz")
     except requests.RequestException:
         return _silent("gateway", url)
     if not is_success(status):
         return Finding("gateway", is_good=False, text=f"{url} takes no orders now: HTTP {status}")
+    if is_closed:
+        text = f"{url} refuses every order: it needs an API key, and all of them were revoked"
+        return Finding("gateway", is_good=False, text=text, fix="Make one: actorline keys create NAME.")
     return Finding("gateway", is_good=True, text=f"{url} takes orders")
 
 

@@ -19,8 +19,10 @@ from real_parts import Line, make_line, wait_for
 from terminal import Done, actorline
 
 from actorline.api_keys import create_key, revoke_key
+from actorline.checks.servers import lacks_key
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.settings import Settings
 
 BOOTSTRAP = "canary-bootstrap-0123456789abcdef0123456789"
 Cli = Callable[..., Done]
@@ -385,12 +387,16 @@ def test_an_open_door_closes_for_good_with_the_first_key(own_line):
     cli = cli_of(line)
     with running_gateway(line) as gateway:
         assert gateway.http.get("/v1/jobs").status_code == 200
+        assert not lacks_key(Settings(), line.ledger)
         proxied = gateway.http.get("/v1/jobs", headers={"X-Forwarded-For": "198.51.100.7"})
         assert refusal(proxied) == (401, "auth")
         secret = make_key(line, "first")
         wait_for(lambda: gateway.http.get("/v1/jobs").status_code == 401, within=60, what="a closed door")
         assert gateway.http.get("/v1/jobs", headers={"Authorization": f"Bearer {secret}"}).status_code == 200
+        assert not lacks_key(Settings(), line.ledger)
         done = cli("keys", "revoke", "first")
+        assert lacks_key(Settings(), line.ledger)
+        assert not lacks_key(Settings(gateway_key=BOOTSTRAP), line.ledger)
         assert "stays closed until there is a new one: actorline keys create NAME" in done.err
     line.ledger.redis.delete(line.ledger.name("api_keys_used"))  # as FLUSHALL does
     with running_gateway(line) as gateway:

@@ -14,7 +14,7 @@ from actorline import __version__
 from actorline.checks.disks import check_disks
 from actorline.checks.finding import Finding
 from actorline.checks.installation import check_ledger
-from actorline.checks.servers import check_servers
+from actorline.checks.servers import check_servers, lacks_key
 from actorline.cli.attach import attach, logs_of_running
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, print_json
@@ -66,7 +66,8 @@ def _findings(settings: Settings) -> Iterator[Finding]:
             logs = logs_of_running(settings)
             has_workers = settings.redis_url is not None or logs is not None
             yield from check_ledger(settings, stack.ledger, logs=logs, has_workers=has_workers)
-            yield from check_servers(settings, gateway=stack.gateway, flower=stack.flower)
+            is_closed = lacks_key(settings, stack.ledger)
+            yield from check_servers(settings, gateway=stack.gateway, flower=stack.flower, is_closed=is_closed)
             yield from _accounts(settings, stack.ledger)
     except (Unavailable, redis.RedisError) as error:
         text = str(error) if isinstance(error, Unavailable) else f"can't be used: {describe_fault(error)}"

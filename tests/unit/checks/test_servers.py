@@ -74,6 +74,12 @@ def test_each_server_is_judged_by_what_it_responds(server, subject, path, is_goo
     assert (good, words in said) == (is_good, True)
 
 
+@pytest.mark.parametrize(("path", "words"), [("/good", "keys create NAME"), ("/bad", "takes no orders now: HTTP 503")])
+def test_gateway_whose_keys_were_all_revoked_takes_no_orders(server, path, words):
+    (found,) = check_servers(Settings(), gateway=f"{server}{path}", flower=None, is_closed=True)
+    assert (found.is_good, words in f"{found.text} {found.fix}") == (False, True)
+
+
 def test_this_machines_own_servers_need_no_proxy(server, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", NOWHERE)
     monkeypatch.delenv("NO_PROXY", raising=False)
