@@ -15,6 +15,7 @@ from actorline.gateway.authentication import Authenticator
 from actorline.gateway.context import Context
 from actorline.gateway.counted_requests import CountedRequests, RequestFigures
 from actorline.gateway.default_headers import DefaultHeaders
+from actorline.gateway.head_requests import HeadRequests
 from actorline.gateway.intake.body import Bodies
 from actorline.gateway.intake.orders import OrderIntake
 from actorline.gateway.intake.wake_ups import WakeUps
@@ -72,7 +73,7 @@ def make_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        middleware=[Middleware(CountedRequests, figures=figures), Middleware(DefaultHeaders)],
+        middleware=[Middleware(HeadRequests), Middleware(CountedRequests, figures=figures), Middleware(DefaultHeaders)],
     )
     for router in STRICT_ROUTERS:
         app.include_router(router, dependencies=[Depends(refuse_unknown_parameters)])

@@ -341,3 +341,34 @@ def test_a_delivery_that_is_damaged_is_told_before_the_first_row(gateway):
 def test_health_and_readiness(gateway):
     assert gateway.http.get("/healthz").json() == {"status": "ok"}
     assert gateway.http.get("/readyz").json() == {"status": "ok"}
+
+
+# -- HEAD
+
+HEADERS_OF_ONE_RESPONSE = {"date", "x-request-id"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/", "/healthz", "/readyz", "/openapi.json", "/v1/jobs/gw-delivered", "/v1/jobs/gw-delivered/items",
+        "/v1/jobs/gw-delivered/items?limit=5", "/v1/jobs/gw-delivered/records/OUTPUT", "/v1/jobs/gw-nobodys/items",
+        "/v1/jobs?limit=0", "/nowhere", "/v1/jobs/gw-delivered/cancel",
+    ],
+)  # fmt: skip
+def test_head_is_get_without_a_body(gateway, delivered, path):
+    del delivered
+    got, head = gateway.http.get(path), gateway.http.head(path)
+    assert (head.status_code, head.content) == (got.status_code, b"")
+    headers = [{k: v for k, v in each.headers.items() if k not in HEADERS_OF_ONE_RESPONSE} for each in (head, got)]
+    assert headers[0] == headers[1]
+
+
+def test_head_of_a_stream_keeps_no_place(gateway):
+    """Its job goes on, so that only the response's end can free it."""
+    actor = gateway.line.emulator.actor("gw-head", items=1, duration_secs=600)
+    gateway.order(key="gw-head", actor=actor)
+    head = gateway.http.head("/v1/jobs/gw-head/events")
+    assert (head.status_code, head.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
+    wait_for(lambda: 'open{kind="streams"} 0.0' in gateway.http.get("/metrics").text, what="a free place")
+    assert gateway.http.post("/v1/jobs/gw-head/cancel").status_code == 202
