@@ -117,7 +117,8 @@ def read_manifest(sink: Sink) -> BatchManifest | None:
         return None
     except ValidationError as error:
         raise DamagedDelivery(
-            f"{sink.file_url(MANIFEST)} is not the manifest of a batch, version 1. Restore it, or order again."
+            f"{sink.file_url(MANIFEST)} is not the manifest of a batch, version 1. "
+            "Restore it, or order again under another key."
         ) from error
 
 

@@ -16,7 +16,7 @@ from actorline.batches.manifest import read_manifest
 from actorline.batches.verify import verify_batch
 from actorline.cli.attach import attach
 from actorline.cli.jobs import find_any
-from actorline.cli.rows import nothing_delivered
+from actorline.cli.rows import nothing_delivered, rows_again
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import err, out, print_json
 from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, open_delivery
@@ -140,9 +140,8 @@ def _conclude(url: str, delivery: Verifiable | None, problems: int, *, as_json: 
     out.print(f"{shown} {escape(url)}: {_summary(delivery, problems)}")
     if delivery and delivery.reason:
         out.print(f"  {escape(delivery.reason.message)}")
-    if problems and delivery and delivery.dataset_id:
-        again = f"actorline run --dataset-id {delivery.dataset_id}"
-        out.print(f"  While the platform still has them, the rows can be fetched again without another run: {again}")
+    if problems and delivery and (again := rows_again(delivery.dataset_id)):
+        out.print(f"  {again}")
     return code
 
 

@@ -188,7 +188,9 @@ class Delivery:
         try:
             return read_index(self.sink, index)
         except DamagedIndex as error:
-            raise DamagedDelivery(f"{self.sink.file_url(index.name)} {error}. Restore it, or order again.") from error
+            raise DamagedDelivery(
+                f"{self.sink.file_url(index.name)} {error}. Restore it, or order again under another key."
+            ) from error
 
     def _check_parts(self) -> None:
         self._check_files(self.manifest.parts)
@@ -204,7 +206,7 @@ class Delivery:
             yield from text_lines(text)
         except UnreadablePage as error:
             raise DamagedDelivery(
-                f"The rows in {self.sink} are damaged: {error}. Restore them, or order again."
+                f"The rows in {self.sink} are damaged: {error}. Restore them, or order again under another key."
             ) from error
 
     def _parsed(self, lines: Iterator[bytes]) -> Iterator[Any]:
@@ -214,7 +216,7 @@ class Delivery:
             except ValueError as error:
                 raise DamagedDelivery(
                     f"Row {number:,} (the first is 0) in {self.sink} is not JSON. `lines()` gives each row as it is "
-                    "stored; restore the delivery, or order again."
+                    "stored; restore the delivery, or order again under another key."
                 ) from error
             yield row
 
@@ -223,7 +225,7 @@ class Delivery:
             yield from csv_rows(self._text(), delimiter_of(self.manifest.query))
         except (UnreadablePage, ValueError) as error:
             raise DamagedDelivery(
-                f"The rows in {self.sink} are damaged: {error}. Restore them, or order again."
+                f"The rows in {self.sink} are damaged: {error}. Restore them, or order again under another key."
             ) from error
 
     def _parquet_rows(self) -> Iterator[dict[str, Any]]:
@@ -259,7 +261,8 @@ class Delivery:
                 yield block
         except (OSError, EOFError, isal_zlib.error) as error:  # type: ignore[misc]  # its stub declares an instance
             raise DamagedDelivery(
-                f"{self.sink.file_url(name)} can't be read to its end: {error}. Restore it, or order again."
+                f"{self.sink.file_url(name)} can't be read to its end: {error}. "
+                "Restore it, or order again under another key."
             ) from error
 
     def _open_whole(self, name: str, size: int) -> BinaryIO:
@@ -278,7 +281,7 @@ class Delivery:
         if found != size:
             log.warning("delivery_damaged", sink=str(self.sink), file=name, listed_bytes=size, found_bytes=found)
             what = "is missing, though the manifest lists it" if found is None else "isn't as long as the manifest says"
-            raise DamagedDelivery(f"{self.sink.file_url(name)} {what}. Restore it, or order again.")
+            raise DamagedDelivery(f"{self.sink.file_url(name)} {what}. Restore it, or order again under another key.")
 
 
 def open_delivery(url: str, *, key: JobKey | None = None, sha256: str | None = None) -> Delivery:
@@ -300,11 +303,12 @@ def open_delivery(url: str, *, key: JobKey | None = None, sha256: str | None = N
         manifest = Manifest.model_validate_json(text)
     except ValidationError as error:
         raise DamagedDelivery(
-            f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Restore it, or order again."
+            f"{sink.file_url(MANIFEST)} is not a manifest of version 1. Restore it, or order again under another key."
         ) from error
     if (key or manifest.job) != manifest.job or (sha256 and sha256 != fingerprint(manifest)):
         raise DamagedDelivery(
-            f"{sink.file_url(MANIFEST)} isn't the one that the job delivered. Restore it, or order again."
+            f"{sink.file_url(MANIFEST)} isn't the one that the job delivered. "
+            "Restore it, or order again under another key."
         )
     return Delivery(sink, manifest)
 

@@ -260,6 +260,7 @@ def test_records_are_listed_and_read_one_by_one(shared_terminal, ended, redis_on
     damaged = shared_terminal("records", "delivered", "OUTPUT")
     kept.rename(file)
     assert (damaged.code, damaged.out) == (7, "")
+    assert "fetched again without another run: actorline run --run-id" in damaged.err
 
 
 @pytest.mark.thorough

@@ -428,6 +428,9 @@ def test_verify_tells_damage_and_what_is_no_delivery_apart(line):
     verdict, advice = done.out.splitlines()[2:]
     assert verdict.endswith("2 problems")
     assert "actorline run --dataset-id" in advice
+    rows = actorline(line, "items", "damaged")
+    assert (rows.code, rows.out, len(rows.err.splitlines())) == (7, "", 1)
+    assert rows.err.endswith(f"{advice.strip()}\n")
     (folder / "manifest.json").write_text("{}")
     assert actorline(line, "verify", folder.as_uri(), "--json").code == 1
     for target, code in (("nobody", 5), (f"{folder.as_uri()}/superseded-1/", 5), ("ftp://host/rows/", 7)):

@@ -2,23 +2,24 @@
 
 import logging
 import sys
+from functools import partial
 
 from actorline.logs import before_the_first_line
 
 
-def quiet_logs() -> None:
-    """Show only warnings of the log, on standard error.
+def quiet_logs(lowest: int = logging.WARNING) -> None:
+    """Show only warnings of the log, or only from another level on, on standard error.
 
     Retries of platform calls are not shown; their outcome is.
     """
     logging.getLogger("actorline.platform.client").setLevel(logging.ERROR)
-    before_the_first_line(_log_warnings)
+    before_the_first_line(partial(_log, lowest))
 
 
-def _log_warnings() -> None:
+def _log(lowest: int) -> None:
     import structlog
 
     structlog.configure(
-        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

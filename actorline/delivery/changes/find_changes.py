@@ -102,5 +102,5 @@ def _check_rows(found: ChangeCounts, before: Delivery | None, after: Delivery) -
         if delivery and rows != delivery.manifest.totals.items:
             raise DamagedDelivery(
                 f"{delivery.sink} holds {rows:,} rows, but its manifest says {delivery.manifest.totals.items:,}. "
-                "Restore it, or order again."
+                "Restore it, or order again under another key."
             )
