@@ -2,7 +2,8 @@
 
 The first attempt's rows and records lie at the top, those of attempt 2 in `attempt-2/`, so a worker that still writes
 for an older attempt mixes nothing in. `manifest.json` and `_SUCCESS` are at the top. What a later end replaces is set
-aside into `superseded-<retries>/`; nothing of a delivery is ever deleted. Pure: no I/O.
+aside into `superseded-<retries>/`; nothing of a delivery is deleted. Only orders of a key that was forgotten meanwhile
+share `superseded-0/`: the third takes the place of what the second put there. Pure: no I/O.
 """
 
 import re
