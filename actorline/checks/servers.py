@@ -13,7 +13,7 @@ from actorline.outbound.adapter import OutboundAdapter
 from actorline.outbound.http_status import is_success
 from actorline.settings import Settings
 
-RESPONSE_SECS: Final = 3.0
+RESPONSE_SECS: Final = 6.0  # longer than a gateway takes to say that Redis is silent
 READ_BYTES: Final = 10_000
 
 

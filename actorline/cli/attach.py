@@ -31,6 +31,7 @@ from actorline.upkeep.unattended import COMMAND, describe_unattended, describe_u
 START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minute first
 STACK_LOOK_SECS: Final = 0.1
 REPLY_SECS: Final = 1.0  # without a reply from a worker: there is none
+NOTHING_STARTED: Final = "Nothing was started."
 PING_SECS: Final = 10.0  # a Redis that is alive responds sooner, also on a busy machine
 
 
@@ -49,17 +50,24 @@ class AttachedStack:
 
 @contextmanager
 def attach(
-    settings: Settings, *, workers: bool, flower: bool = False, to_order: bool | None = None, command: str = COMMAND
+    settings: Settings,
+    *,
+    workers: bool,
+    flower: bool = False,
+    to_order: bool | None = None,
+    command: str = COMMAND,
+    undone: str = NOTHING_STARTED,
 ) -> Iterator[AttachedStack]:
     """Use the stack on this Redis, and start what is missing (`workers`: there are jobs to run).
 
-    `to_order`: something may be ordered, so Redis must persist it; default: where workers are needed. Workers that this
+    `to_order`: something may be ordered, so Redis must persist it; default: where workers are needed. `undone`: what it
+    means that Redis can't be used. Workers that this
     command started have ended when the block is left, unless another command uses them by then. Raises Unavailable if
     Redis can't be reached, or could lose what is ordered.
     """
     to_order = workers if to_order is None else to_order
     if settings.redis_url is not None:
-        ledger = open_ledger(settings, to_order=to_order)
+        ledger = open_ledger(settings, to_order=to_order, undone=undone)
         if not workers or has_workers(settings):
             yield AttachedStack(ledger, brought_up=False)
             return
@@ -67,7 +75,7 @@ def attach(
     try:
         with open_home(settings) as users:
             state, ours = _stack(settings, users, workers=workers, flower=flower)
-            ledger = open_ledger(settings, to_order=to_order)
+            ledger = open_ledger(settings, to_order=to_order, undone=undone)
             try:
                 yield AttachedStack(
                     ledger,
@@ -120,7 +128,7 @@ def open_home(settings: Settings) -> IO[str]:
         raise Unavailable(Code.REDIS_UNAVAILABLE, f"{home} {way_on}") from error
 
 
-def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
+def open_ledger(settings: Settings, *, to_order: bool, undone: str = NOTHING_STARTED) -> Ledger:
     """Open the ledger. Raises Unavailable if Redis doesn't respond or, with `to_order`, could lose orders."""
     ledger = Ledger(connect(settings.ledger, idle_s=0), settings.namespace, replicas=settings.durable_replicas)
     try:
@@ -129,12 +137,16 @@ def open_ledger(settings: Settings, *, to_order: bool) -> Ledger:
             ledger.check_server()
     except redis.RedisError as error:
         is_reached = isinstance(error, redis.ResponseError) or is_tls_fault(error)
-        where = "Is ACTORLINE_REDIS_URL right, and is Redis running? If it is unset, Actorline starts its own."
-        raise Unavailable(
-            Code.REDIS_UNAVAILABLE,
-            f"Redis can't be used: {describe_fault(error)}. Nothing was started.{'' if is_reached else ' ' + where}",
-        ) from error
+        said = [f"Redis can't be used: {describe_fault(error)}.", undone, "" if is_reached else _where(settings)]
+        raise Unavailable(Code.REDIS_UNAVAILABLE, " ".join(filter(None, said))) from error
     return ledger
+
+
+def _where(settings: Settings) -> str:
+    """Return what to look at if Redis doesn't respond."""
+    if settings.redis_url is None:
+        return f"It is Actorline's own: if that lasts, see {settings.home}/logs/ and restart `actorline up`."
+    return "Is ACTORLINE_REDIS_URL right, and is Redis running? If it is unset, Actorline starts its own."
 
 
 def _look_once(url: str, *, to_order: bool) -> None:
@@ -212,6 +224,12 @@ def logs_of_running(settings: Settings) -> Path | None:
     """Return the folder with the logs of the workers that run in this home; None: there are none."""
     state = _running_workers(settings)
     return settings.home / "logs" if state else None
+
+
+def servers_of_running(settings: Settings) -> tuple[str | None, str | None]:
+    """Return the URLs of gateway and Flower of the stack that runs in this home, as far as it has them."""
+    state = (read_state(settings) if _is_running(settings) else None) or {}
+    return state.get("gateway"), state.get("flower")
 
 
 def _running_workers(settings: Settings) -> dict[str, Any] | None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from actorline.batches.batch import Batch
 
 PAGE_LINES = 8
+NOTHING_STOPPED = "Nothing was stopped: runs go on, and may be billing. Apify's console can abort them meanwhile."
 
 
 def jobs(wanted: Selection, limit: int, *, as_json: bool) -> None:
@@ -102,7 +103,8 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
     """Stop what is named, or the unfinished jobs that are selected; `every`: all of them."""
     wanted.check(keys, every=every, hint=", or give --all")
     settings = load_settings()
-    with attach(settings, workers=False) as stack:  # what bills is stopped before anybody looks for workers
+    # what bills is stopped before anybody looks for workers
+    with attach(settings, workers=False, undone=NOTHING_STOPPED) as stack:
         found = _to_stop(stack.ledger, keys, wanted, every=every)
         if dry_run:
             for each in found:

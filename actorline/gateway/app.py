@@ -25,7 +25,7 @@ from actorline.gateway.pages.pulse import Pulse
 from actorline.gateway.pages.rendering import show_unknown_addresses
 from actorline.gateway.parameters import refuse_unknown_parameters
 from actorline.gateway.problems import show_problems
-from actorline.gateway.readiness import Readiness
+from actorline.gateway.readiness import SILENCE_SECS, Readiness
 from actorline.gateway.routes import batches, budgets, events, health, jobs, metrics, rows, webhooks
 from actorline.gateway.shares import Shares
 from actorline.gateway.streams import Downloads
@@ -33,6 +33,7 @@ from actorline.gateway.timelines import Timelines
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.job_index import JobIndex
 from actorline.ledger.queries.key_text import KeyText
+from actorline.ledger.store import connect
 from actorline.settings import Settings
 
 STRICT_ROUTERS: Final = (jobs.router, batches.router, events.router, rows.router, budgets.router)
@@ -109,7 +110,7 @@ def _open(
         Shares("requests that wait", each=settings.quotas.waits, together=MOST_WAITS),
         Downloads(settings.quotas.downloads),
         Refusals(ledger),
-        Readiness(ledger),
+        Readiness(connect(settings.ledger, socket_timeout_s=SILENCE_SECS, retries=1, idle_s=0)),
         Pulse(ledger, is_stopping=is_stopping),
         Shares("open pages", each=MOST_PAGES_OF_ONE, together=MOST_PAGES),
         figures,

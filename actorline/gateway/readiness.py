@@ -8,16 +8,19 @@ import redis
 from starlette.concurrency import run_in_threadpool
 
 from actorline.errors import Unavailable
-from actorline.ledger.ledger import Ledger
+from actorline.ledger.durability import check_server
+from actorline.ledger.store import Client
 
 READINESS_FRESH_SECS: Final = 1.0
+SILENCE_SECS: Final = 2.0  # twice, as a connection of before may be gone: usual probes wait for 5 s
 
 
 class Readiness:
     """Checks Redis at most once a second; concurrent requests share one check, even if it doesn't respond."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, client: Client) -> None:
+        """Keep a client that gives up soon: see `SILENCE_SECS`."""
+        self._client = client
         self._looked_at = float("-inf")
         self._looking: asyncio.Task[None] | None = None
         self._fault: redis.RedisError | Unavailable | None = None
@@ -32,7 +35,7 @@ class Readiness:
 
     async def _look(self) -> None:
         try:
-            await run_in_threadpool(self._ledger.check_server)
+            await run_in_threadpool(check_server, self._client)
             self._fault = None
         except (redis.RedisError, Unavailable) as error:
             self._fault = error

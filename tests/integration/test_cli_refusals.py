@@ -184,10 +184,23 @@ def test_redis_that_is_not_there_is_told_without_its_password(shared_terminal, r
     assert "canary-password" not in done.err + done.out
 
 
+@pytest.mark.thorough
+def test_who_wanted_to_stop_is_told_what_goes_on(shared_terminal):
+    commands = {
+        ("cancel", "--all"): "Nothing was stopped: runs go on, and may be billing.",
+        ("pause",): "Nothing was paused: paid runs are still started.",
+        ("orphans", "--abort"): "No run was aborted or adopted: orphans may be billing.",
+    }
+    for command, words in commands.items():
+        done = shared_terminal(*command, ACTORLINE_REDIS_URL=CLOSED)
+        assert (done.code, words in done.err, "Nothing was started" in done.err) == (7, True, False)
+
+
 @pytest.mark.parametrize("options", [(), ("--json",)])
 def test_doctor_masks_the_password_of_redis(shared_terminal, options):
     done = shared_terminal("doctor", *options, ACTORLINE_REDIS_URL=CLOSED)
     assert "***@" in done.out
+    assert "send_task" not in done.out, "what can't be ordered isn't ok"
     assert "canary-password" not in done.err + done.out
 
 

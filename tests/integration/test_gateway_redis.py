@@ -66,6 +66,24 @@ def test_who_waits_for_a_frozen_redis_holds_up_no_sign_of_life(gateway, short_fo
         wait_for(lambda: gateway.http.get("/v1/jobs/k").status_code == 200, what="a response again")
 
 
+def test_a_probe_is_told_of_a_frozen_redis_before_others_give_up(gateway, short_folder):
+    with running_valkey(short_folder) as valkey:
+        wait_for(lambda: gateway.order(key="k", actor="x").status_code == 202, what="an order")
+        wait_for(lambda: gateway.http.get("/readyz").status_code == 200, what="a door that is ready")
+        os.kill(valkey.pid, signal.SIGSTOP)
+        try:
+            with ThreadPoolExecutor() as pool:
+                waiting = pool.submit(gateway.http.get, "/v1/jobs/k")
+                # a look of less than a second ago still counts
+                wait_for(lambda: gateway.http.get("/readyz").status_code == 503, what="a door that isn't ready")
+                assert not waiting.done()
+                assert_unavailable(gateway.http.get("/readyz"), "redis-unavailable", "in time")
+                assert_unavailable(waiting.result(120), "redis-unavailable", "in time")
+        finally:
+            os.kill(valkey.pid, signal.SIGCONT)
+        wait_for(lambda: gateway.http.get("/readyz").status_code == 200, what="a door that is ready again")
+
+
 @pytest.mark.parametrize("option", ["appendonly no", "maxmemory-policy allkeys-lru"])
 def test_it_is_not_ready_with_a_redis_that_forgets(gateway, short_folder, option):
     with running_valkey(short_folder, *f"--{option}".split()):

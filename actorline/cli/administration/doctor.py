@@ -15,7 +15,7 @@ from actorline.checks.disks import check_disks
 from actorline.checks.finding import Finding
 from actorline.checks.installation import check_ledger
 from actorline.checks.servers import check_servers, lacks_key
-from actorline.cli.attach import attach, logs_of_running
+from actorline.cli.attach import attach, logs_of_running, servers_of_running
 from actorline.cli.terminal.exits import Exit
 from actorline.cli.terminal.output import out, print_json
 from actorline.cli.terminal.room_text import left_text
@@ -31,12 +31,14 @@ from actorline.platform.clock import platform_time
 from actorline.platform.errors import Forbidden, MissingLibrary, PlatformError, PlatformUnavailable
 from actorline.platform.marker import list_unended
 from actorline.platform.users import get_limits, get_me
+from actorline.redis_connection.address import masked_address
 from actorline.setting_names import misspelt_settings
 from actorline.settings import Settings, load_settings, token_variable
 from actorline.stages.start.limits import account_use, read_limits
 
 PLATFORM_SECS: Final = 5.0  # of silence, three times: a person is waiting
 NEARLY: Final = 0.9
+UNKNOWN: Final = "Until it responds, no order is taken, and nothing is known of workers, queues and jobs."
 OTHERS_WITHIN: Final = timedelta(days=7)
 MAX_SKEW_SECS: Final = 30.0  # half of the margin that the search for a lost start allows for
 
@@ -62,21 +64,26 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     for name, meant in misspelt_settings():
         yield Finding("settings", is_good=False, text=f"nothing reads {name}", fix=f"Is it {meant}?")
     try:
-        with attach(settings, workers=False) as stack:
+        with attach(settings, workers=False, undone="") as stack:
             logs = logs_of_running(settings)
             has_workers = settings.redis_url is not None or logs is not None
             yield from check_ledger(settings, stack.ledger, logs=logs, has_workers=has_workers)
             is_closed = lacks_key(settings, stack.ledger)
             yield from check_servers(settings, gateway=stack.gateway, flower=stack.flower, is_closed=is_closed)
             yield from _accounts(settings, stack.ledger)
+            order = Finding("order", is_good=True, text=send_line(settings))  # users paste this into tickets
     except (Unavailable, redis.RedisError) as error:
         text = str(error) if isinstance(error, Unavailable) else f"can't be used: {describe_fault(error)}"
-        yield Finding("redis", is_good=False, text=text)
+        yield Finding("redis", is_good=False, text=f"{masked_address(settings.ledger)}: {text}", fix=UNKNOWN)
+        gateway, flower = servers_of_running(settings)
+        yield from check_servers(settings, gateway=gateway, flower=flower)
         yield from _accounts(settings, None)
+        order = None
     yield _sink(settings)
     yield from check_disks(settings)
     yield _notices(settings)
-    yield Finding("order", is_good=True, text=send_line(settings))  # users paste this into tickets
+    if order:
+        yield order
 
 
 def _accounts(settings: Settings, ledger: Ledger | None) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:
     if abort and adopt:
         raise typer.BadParameter("give --abort or --adopt, not both")
     settings = load_settings()
-    with attach(settings, workers=False) as stack:
+    with attach(settings, workers=False, undone="No run was aborted or adopted: orphans may be billing.") as stack:
         found = 0
         for orphan, platform in _find(settings, stack):
             found += 1

@@ -14,7 +14,7 @@ from actorline.settings import load_settings
 
 def pause(account: str | None, *, as_json: bool) -> None:
     settings = load_settings()
-    with attach(settings, workers=False) as stack:
+    with attach(settings, workers=False, undone="Nothing was paused: paid runs are still started.") as stack:
         put_on(stack.ledger, AccountName(account or EVERY_ACCOUNT))
         known = {*settings.tokens, *list_owners(stack.ledger)}
         record(stack.ledger, "paused", FROM_TERMINAL, account=account or EVERY_ACCOUNT)

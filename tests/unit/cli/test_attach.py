@@ -20,6 +20,21 @@ def test_silent_redis_is_given_up_soon(monkeypatch):
     assert time.monotonic() - began < 10
 
 
+@pytest.mark.parametrize("is_own", [True, False])
+def test_redis_that_hangs_is_told_with_what_that_means(monkeypatch, short_folder, is_own):
+    monkeypatch.setattr(attach, "PING_SECS", 0.3)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(f"{short_folder}/valkey.sock")
+        silent.listen()
+        address = None if is_own else f"redis+socket://{short_folder}/valkey.sock"
+        with pytest.raises(Unavailable) as told:
+            attach.open_ledger(Settings(home=short_folder, redis_url=address), to_order=False, undone="Nothing ended.")
+    where = f"see {short_folder}/logs/ and restart" if is_own else "Is ACTORLINE_REDIS_URL right"
+    assert str(told.value).startswith("Redis can't be used: it does not respond in time. Nothing ended. ")
+    assert where in str(told.value)
+    assert ("ACTORLINE_REDIS_URL" in str(told.value)) is not is_own
+
+
 def test_container_without_workers_is_not_blamed_on_its_home(tmp_path):
     (tmp_path / "file").touch()
     settings = Settings(redis_url="redis://elsewhere/0", home=tmp_path / "file" / "home")
