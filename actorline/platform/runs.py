@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 from pydantic import Field
 
 from actorline.identifiers import DatasetId, RunId
-from actorline.platform.errors import PlatformUnavailable
+from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
 from actorline.platform.resource import Resource, safe_id
 from actorline.platform.run_stats import RunStats
 from actorline.platform.statuses import TERMINAL_STATUSES
@@ -117,6 +118,22 @@ def abort_run(platform: Platform, run_id: RunId, *, gracefully: bool = False) ->
     """
     params = {"gracefully": "true"} if gracefully else None
     return Run.from_platform(platform.post_data(f"actor-runs/{safe_id(run_id)}/abort", params))
+
+
+def abort_unless_ended(platform: Platform, run_id: RunId, *, gracefully: bool = False) -> Run:
+    """Abort the run, and return it as it is now. One that has ended by itself is returned also if the platform refuses
+    the abort, or can't carry it out. Raises PlatformError.
+    """
+    try:
+        return abort_run(platform, run_id, gracefully=gracefully)
+    except NotFound:
+        raise
+    except PlatformError:
+        with suppress(PlatformError):
+            run = get_run(platform, run_id)
+            if run.is_terminal:
+                return run
+        raise
 
 
 def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[str] = ()) -> Iterator[RunSummary]:

@@ -4,7 +4,7 @@ Such a run is also the last one of a job that was retried before its cost was fi
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 
 from actorline.errors import Refused
@@ -18,7 +18,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError
-from actorline.platform.runs import Run, abort_run, get_run, secs_until_final
+from actorline.platform.runs import Run, abort_unless_ended, secs_until_final
 from actorline.platform.statuses import RunStatus
 from actorline.upkeep.sweep import is_collected
 
@@ -107,7 +107,7 @@ def _abort(run_id: RunId, accounts: Iterable[AccountName], open_platform: OpenPl
     for account in accounts:
         try:
             with open_platform(account) as platform:
-                return _Found(account, _aborted(platform, run_id))
+                return _Found(account, abort_unless_ended(platform, run_id))
         except NotFound:
             continue
         except (PlatformError, Refused) as error:
@@ -115,15 +115,3 @@ def _abort(run_id: RunId, accounts: Iterable[AccountName], open_platform: OpenPl
     if unseen:
         raise unseen
     return None
-
-
-def _aborted(platform: Platform, run_id: RunId) -> Run:
-    """Abort the run, unless it has ended, in which case the platform may refuse that. Raises PlatformError."""
-    try:
-        return abort_run(platform, run_id)
-    except PlatformError:
-        with suppress(PlatformError):
-            run = get_run(platform, run_id)
-            if run.is_terminal:
-                return run
-        raise

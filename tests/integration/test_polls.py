@@ -14,6 +14,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
 from actorline.orders.cancel import cancel_job, cancel_jobs
+from actorline.platform import runs as platform_runs
 from actorline.platform.errors import InvalidRequest, RateLimited
 from actorline.platform.marker import digest_of, make_marker
 from actorline.platform.runs import FINAL_FIGURES_SECS, Run
@@ -113,7 +114,7 @@ def test_new_run_waits_until_the_last_ones_cost_is_final(ledger, poll, monkeypat
 def test_cancel_ends_the_wait_for_a_failed_runs_cost(ledger, poll, monkeypatch):
     policy = {"new_runs": 1, "deliver_partial": False}
     add_job(ledger, "fails-unwanted", "fails-unwanted", order={"on_failure": policy})
-    for name in ("get_run", "abort_run"):
+    for name in ("get_run", "abort_unless_ended"):
         monkeypatch.setattr(poll_run, name, lambda *_, **__: failed_run(0.1))
     assert isinstance(poll("fails-unwanted"), Wait)
     cancel_job(ledger, "fails-unwanted")
@@ -134,8 +135,8 @@ def test_end_without_its_time_counts_where_an_abort_is_refused(ledger, poll, mon
     def refuse(*_: object, **__: object) -> None:
         raise InvalidRequest("A run that has ended can't be aborted", status=400)
 
-    monkeypatch.setattr(poll_run, "abort_run", refuse)
-    monkeypatch.setattr(poll_run, "get_run", lambda *_: run_without_end_time("ABORTED"))
+    monkeypatch.setattr(platform_runs, "abort_run", refuse)
+    monkeypatch.setattr(platform_runs, "get_run", lambda *_: run_without_end_time("ABORTED"))
     assert [type(poll("flickers")) for _ in range(2)] == [Wait, Moved]
     assert ledger.load("flickers").state is State.COLLECTING
 
@@ -150,7 +151,7 @@ def test_abort_is_not_asked_for_again_beside_a_poll_that_does(ledger, poll, monk
     add_job(ledger, "wanted", "wanted")
     cancel_job(ledger, "wanted")
     assert isinstance(decide(ledger.load("wanted"), now=ledger.now(), empty_at={}, watch_s=40), SendAgain)
-    monkeypatch.setattr(poll_run, "abort_run", look_meanwhile)
+    monkeypatch.setattr(poll_run, "abort_unless_ended", look_meanwhile)
     poll("wanted")
     assert [type(need) for need in needs] == [Postpone]
 

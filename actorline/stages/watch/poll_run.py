@@ -1,6 +1,5 @@
 """The stage *poll*: one GET says how the run is; one that isn't wanted any more is aborted until that is confirmed."""
 
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, assert_never
@@ -23,7 +22,7 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
 from actorline.platform.marker import digest_of
-from actorline.platform.runs import Run, abort_run, get_run, list_runs, secs_until_final
+from actorline.platform.runs import Run, abort_unless_ended, get_run, list_runs, secs_until_final
 from actorline.platform.statuses import RunStatus
 from actorline.settings import Settings
 from actorline.stages.collect.judge_rows import is_watched
@@ -55,16 +54,7 @@ class Poller:
         except platform_errors.NotFound as error:
             return self._vanished(job, error)
         except platform_errors.PlatformError as error:
-            return self._despite(job, job.run.id, error)
-
-    def _despite(self, job: Job, run_id: RunId, error: platform_errors.PlatformError) -> Step:
-        """Try again; but a run whose abort the platform refuses, or can't carry out, may have ended by itself."""
-        if job.state is State.ABORTING:
-            with suppress(platform_errors.PlatformError):
-                run = get_run(self.platform, run_id)
-                if run.is_terminal:
-                    return self._judge(job, run)
-        return self._try_again(job, error)
+            return self._try_again(job, error)
 
     def _look(self, job: Job, run_id: RunId) -> Step:
         stop_wish = job.stop_wish_at(self.ledger.now())
@@ -104,7 +94,8 @@ class Poller:
 
     def _stop(self, job: Job, run_id: RunId) -> Run:
         """Abort the run: gracefully if its rows are wanted and only no more of them."""
-        return abort_run(self.platform, run_id, gracefully=job.enough is not None and not (job.reason or job.stop_wish))
+        gracefully = job.enough is not None and not (job.reason or job.stop_wish)
+        return abort_unless_ended(self.platform, run_id, gracefully=gracefully)
 
     def _keep_watching(self, job: Job, run: Run, every_s: float | None = None) -> Step:
         """Look again after `every_s`, or the usual interval."""
