@@ -122,6 +122,11 @@ class Job(BaseModel):
         seconds = self.document.deadline_secs
         return None if seconds is None else (self.retried_at or self.queued_at) + seconds
 
+    @property
+    def awaits_figures(self) -> bool:
+        """Return whether the final cost and stats of its run are still to be read."""
+        return self.run.id is not None and not self.figures_settled
+
     def stop_wish_at(self, now: float) -> StopWish | None:
         """Return why the job is to stop at a time; None while it isn't."""
         if self.stop_wish is None and self.deadline_at is not None and now > self.deadline_at:

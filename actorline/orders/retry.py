@@ -53,7 +53,7 @@ def retry_job(
         ledger.agenda.plan_deadline(key, ledger.now() + job.document.deadline_secs)
     change = _change_of(job, event, sender, raises_attempt=raises_attempt)
     moved = ledger.move(job, event, replace(change, once=asked, members_max=members_max))
-    if moved and raises_attempt and job.run.id and not job.figures_settled:
+    if moved and raises_attempt and job.run.id and job.awaits_figures:
         ledger.runs.add_stray(job.run.id, key)  # upkeep books its final cost
     if not moved and allowance:
         ledger.spend(allowance.given_back())
@@ -82,7 +82,7 @@ def _change_of(job: Job, event: Event, sender: Sender | None, *, raises_attempt:
 def _further_attempt(job: Job) -> JobFields:
     """Return the fields of another attempt. What the last run cost is kept by itself while that may not be final."""
     fields = next_attempt(job)
-    if job.run.id and not job.figures_settled:
+    if job.run.id and job.awaits_figures:
         fields["spent_usd"] = job.spent_usd
         fields["stray_costs"] = {**(job.stray_costs or {}), job.run.id: float(job.run.cost_usd or 0)}
     return fields

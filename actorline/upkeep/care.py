@@ -138,7 +138,7 @@ class Care:
     def _secs_until_figures(self, job: Job) -> float | None:
         """Return seconds until the final cost and stats may be read, if they are to be read."""
         seconds = secs_until_settled(job, self.ledger.now())
-        if seconds is None and job.run.id and not job.figures_settled:  # given up: it reserves nothing any more
+        if seconds is None and job.awaits_figures:  # given up: it reserves nothing any more
             self.ledger.change(job.key, Change(fields={"figures_settled": True}), states=TERMINAL, epoch=None)
         return seconds
 

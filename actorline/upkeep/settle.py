@@ -25,7 +25,7 @@ SETTLED: Final = "manifest.settled.json"
 def secs_until_settled(job: Job, now: float) -> float | None:
     """Return seconds until the figures of an ended job may be read again; 0: now; None: there is nothing to read."""
     ended_at = job.ended_at
-    if job.run.id is None or job.figures_settled or ended_at is None or now > ended_at + FIGURES_GIVE_UP_SECS:
+    if not job.awaits_figures or ended_at is None or now > ended_at + FIGURES_GIVE_UP_SECS:
         return None
     return secs_until_final(job.collection.started_at or ended_at, now)
 

@@ -35,7 +35,7 @@ def test_figures_of_many_jobs_are_read_by_one_message(care, ledger, monkeypatch)
     monkeypatch.setattr("actorline.upkeep.care.empty_at", lambda _: {})
     monkeypatch.setattr("actorline.upkeep.care.open_sink", lambda _: None)
     ledger.load.side_effect = lambda key: SimpleNamespace(
-        key=key, is_terminal=True, sink_url="file:///rows/", state="FAILED", run=SimpleNamespace(id=None)
+        key=key, is_terminal=True, sink_url="file:///rows/", state="FAILED", awaits_figures=False
     )
     ledger.callers.of.return_value = {}
     care.outbox.send_notices.return_value = None
@@ -55,7 +55,7 @@ def test_ended_job_is_checked_again_when_the_first_thing_is_due(
     monkeypatch.setattr("actorline.upkeep.care.empty_at", lambda _: {})
     monkeypatch.setattr("actorline.upkeep.care.open_sink", lambda _: None)
     ledger.load.return_value = SimpleNamespace(
-        key="k", is_terminal=True, sink_url="file:///rows/", state="FAILED", run=SimpleNamespace(id=None)
+        key="k", is_terminal=True, sink_url="file:///rows/", state="FAILED", awaits_figures=False
     )
     ledger.callers.of.return_value = {f"caller-{number}": {} for number in range(open_callers)}
     care.outbox.is_answered.return_value = False

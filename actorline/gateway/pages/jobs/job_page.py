@@ -43,7 +43,7 @@ def _state(visitor: Visit, key: JobKey) -> object:
         job, latest = visitor.find_job(key), visitor.context.ledger.timeline.latest_id(key)
     except Refused:  # it was purged
         return None
-    is_over = job.is_terminal and (job.figures_settled or job.run.id is None)
+    is_over = job.is_terminal and not job.awaits_figures
     return None if is_over else (latest, job.run, job.collection, job.stop_wish)
 
 
