@@ -61,9 +61,8 @@ def attach(
     """Use the stack on this Redis, and start what is missing (`workers`: there are jobs to run).
 
     `to_order`: something may be ordered, so Redis must persist it; default: where workers are needed. `undone`: what it
-    means that Redis can't be used. Workers that this
-    command started have ended when the block is left, unless another command uses them by then. Raises Unavailable if
-    Redis can't be reached, or could lose what is ordered.
+    means that Redis can't be used. Workers that this command started have ended when the block is left, unless another
+    command uses them by then. Raises Unavailable if Redis can't be reached, or could lose what is ordered.
     """
     to_order = workers if to_order is None else to_order
     if settings.redis_url is not None:

@@ -178,20 +178,20 @@ def test_csv_pages_with_the_same_columns_are_copied():
     assert len({part.bytes for part in parts[1:]}) == 1
 
 
-def test_a_csv_page_without_columns_decides_no_line_end(tmp_path):
+@pytest.mark.parametrize(
+    ("first", "second", "whole"),
+    [
+        (b"\n\n", b"x,y\r\n1,2\r\n", b"x,y\r\n,\r\n1,2\r\n"),
+        (b"x,x,y\n1,2,3\n", b"y,x\n4,5\n", b"x,x,y\n1,2,3\n5,,4\n"),
+    ],
+    ids=["page-without-columns-decides-no-line-end", "name-that-stands-twice-stays-two-columns"],
+)
+def test_csv_pages_of_different_headers_become_one_table(tmp_path, first, second, whole):
     delivery = Delivery(tmp_path, "csv", "none", bom="false")
-    texts = {"a": b"\n\n", "b": b"x,y\r\n1,2\r\n"}
+    texts = {"a": first, "b": second}
     delivery._text = lambda window: texts[window[0]["page"]]
     parts = delivery.assemble(delivery.stage([[{"page": "a"}], [{"page": "b"}]], single_file=True), single_file=True)
-    assert delivery.text(parts) == b"x,y\r\n,\r\n1,2\r\n"
-
-
-def test_a_name_that_stands_twice_in_a_header_stays_two_columns(tmp_path):
-    delivery = Delivery(tmp_path, "csv", "none", bom="false")
-    texts = {"a": b"x,x,y\n1,2,3\n", "b": b"y,x\n4,5\n"}
-    delivery._text = lambda window: texts[window[0]["page"]]
-    parts = delivery.assemble(delivery.stage([[{"page": "a"}], [{"page": "b"}]], single_file=True), single_file=True)
-    assert delivery.text(parts) == b"x,x,y\n1,2,3\n5,,4\n"
+    assert delivery.text(parts) == whole
 
 
 def parquet_rows(windows: list[Items], *, single_file: bool = True) -> tuple[Any, Items]:
