@@ -14,7 +14,6 @@ from actorline.jobs.job import Job
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
 from actorline.platform.runs import Run, abort_run
-from actorline.platform.statuses import RunStatus
 from actorline.settings import Settings
 from actorline.stages.watch.poll_run import POLL_STATES
 from actorline.story.number_words import counted
@@ -34,7 +33,7 @@ def abort_runs(settings: Settings, jobs: Sequence[Job]) -> None:
     found = [outcome for account, run_ids in billing.items() for outcome in _abort(settings, account, run_ids)]
     failed = [outcome for outcome in found if isinstance(outcome, PlatformError)]
     runs = [outcome for outcome in found if isinstance(outcome, Run)]
-    ended = sum(run.is_terminal and run.status != RunStatus.ABORTED for run in runs)
+    ended = sum(run.ended_by_itself for run in runs)
     if ended:
         say(f"{counted(ended, 'run')} had already ended at the platform: nothing was stopped there.")
     if aborted := len(runs) - ended:

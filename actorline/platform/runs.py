@@ -13,7 +13,7 @@ from actorline.identifiers import DatasetId, RunId
 from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
 from actorline.platform.resource import Resource, safe_id
 from actorline.platform.run_stats import RunStats
-from actorline.platform.statuses import TERMINAL_STATUSES
+from actorline.platform.statuses import TERMINAL_STATUSES, RunStatus
 
 if TYPE_CHECKING:  # who only reads the ledger has no use for an HTTP client
     from actorline.platform.client import Platform
@@ -78,6 +78,10 @@ class RunSummary(RunSight):
     def is_terminal(self) -> bool:
         return self.status in TERMINAL_STATUSES
 
+    @property
+    def ended_by_itself(self) -> bool:
+        return self.is_terminal and self.status != RunStatus.ABORTED
+
 
 class Run(RunSummary):
     """A run (OpenAPI, components/schemas/Run)."""
@@ -111,21 +115,15 @@ def wait_for_run(platform: Platform, run_id: RunId, seconds: int) -> Run:
 
 
 def abort_run(platform: Platform, run_id: RunId, *, gracefully: bool = False) -> Run:
-    """Ask for a run's end. It does nothing to a run that has ended, so it is safe to repeat:
-    `docs/platform-facts.md#abort`.
+    """Ask for a run's end, and return it as it is now. It does nothing to a run that has ended, so it is safe to
+    repeat: `docs/platform-facts.md#abort`. One that has ended is returned also if the platform refuses the abort.
 
     The status becomes ABORTING, then ABORTED, after up to 30 s if `gracefully`: keep polling until it is terminal.
+    Raises PlatformError.
     """
     params = {"gracefully": "true"} if gracefully else None
-    return Run.from_platform(platform.post_data(f"actor-runs/{safe_id(run_id)}/abort", params))
-
-
-def abort_unless_ended(platform: Platform, run_id: RunId, *, gracefully: bool = False) -> Run:
-    """Abort the run, and return it as it is now. One that has ended by itself is returned also if the platform refuses
-    the abort, or can't carry it out. Raises PlatformError.
-    """
     try:
-        return abort_run(platform, run_id, gracefully=gracefully)
+        return Run.from_platform(platform.post_data(f"actor-runs/{safe_id(run_id)}/abort", params))
     except NotFound:
         raise
     except PlatformError:

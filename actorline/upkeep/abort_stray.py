@@ -18,7 +18,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError
-from actorline.platform.runs import Run, abort_unless_ended, secs_until_final
+from actorline.platform.runs import Run, abort_run, secs_until_final
 from actorline.platform.statuses import RunStatus
 from actorline.upkeep.sweep import is_collected
 
@@ -107,7 +107,7 @@ def _abort(run_id: RunId, accounts: Iterable[AccountName], open_platform: OpenPl
     for account in accounts:
         try:
             with open_platform(account) as platform:
-                return _Found(account, abort_unless_ended(platform, run_id))
+                return _Found(account, abort_run(platform, run_id))
         except NotFound:
             continue
         except (PlatformError, Refused) as error:

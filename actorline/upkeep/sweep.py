@@ -121,8 +121,8 @@ def abort_or_adopt(ledger: Ledger, platform: Platform, settings: Settings, orpha
     if orphan.key is not None or settings.orphans == "report":
         return None
     if settings.orphans == "abort":
-        abort_run(platform, orphan.run.id)
-        ledger.runs.count_stopped(orphan.account)
+        if not abort_run(platform, orphan.run.id).ended_by_itself:
+            ledger.runs.count_stopped(orphan.account)
         return None
     try:
         submitted = adopt(ledger, settings, orphan)

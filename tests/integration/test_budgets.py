@@ -135,7 +135,7 @@ def test_a_retry_before_the_cost_has_settled_counts_it_later(ledger, monkeypatch
     def look(ended_at: float) -> None:
         ended = {"status": "ABORTED", "finished_at": datetime.fromtimestamp(ended_at, UTC)}
         found = Run.model_construct(id="r1", usage_total_usd=1.5, **ended)
-        monkeypatch.setattr(abort_stray, "abort_unless_ended", lambda *_: found)
+        monkeypatch.setattr(abort_stray, "abort_run", lambda *_: found)
         abort_stray.abort_stray(ledger, "r1", accounts=(), open_platform=nullcontext)
 
     look(ledger.now() + 60)

@@ -232,14 +232,14 @@ DYING = {
     "keys-kept": "actorline.ledger.pages:Pages.keep_keys 1 after",
     "schedule-paused": "actorline.stages.collect.judge_rows:pause_for_guard 1 after",
     "breach-recorded": "actorline.stages.collect.judge_rows:RowsJudge._break 1 after",
-    "before-the-abort": "actorline.stages.watch.poll_run:abort_unless_ended 1 before",
-    "after-the-abort": "actorline.stages.watch.poll_run:abort_unless_ended 1 after",
+    "before-the-abort": "actorline.stages.watch.poll_run:abort_run 1 before",
+    "after-the-abort": "actorline.stages.watch.poll_run:abort_run 1 after",
     "run-ended": "actorline.stages.watch.poll_run:Poller._conclude 1 after",
     "all-judged": "actorline.stages.collect.judge_rows:RowsJudge.judge_all 1 after",
 }
 STOPPING = {
     "enough-recorded": "actorline.stages.collect.judge_rows:RowsJudge._stop 1 after",
-    "after-the-stop": "actorline.stages.watch.poll_run:abort_unless_ended 1 after",
+    "after-the-stop": "actorline.stages.watch.poll_run:abort_run 1 after",
     "stopped-run-ended": "actorline.stages.watch.poll_run:Poller._conclude 1 after",
 }
 

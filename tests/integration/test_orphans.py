@@ -4,6 +4,7 @@ import pytest
 import requests
 from real_parts import TOKEN, reason_of, running_workers, wait_for
 
+from actorline.cli.terminal.exits import Exit
 from actorline.platform.marker import make_marker
 
 pytestmark = pytest.mark.thorough
@@ -136,3 +137,16 @@ def test_orphans_are_aborted_on_the_command_line_only_if_asked(terminal, emulato
     wait_for(lambda: emulator.run(run_id)["status"] == "ABORTED", what="the abort")
     assert "No orphans" in orphans().err
     assert [run["status"] for run in emulator.runs_of(actor)].count("ABORTED") == 1
+
+
+def test_orphan_that_cannot_be_aborted_is_told_and_keeps_no_other_alive(terminal, emulator, faults):
+    actor = emulator.actor("orphan-refused", **LONG)
+    refused, aborted = (start_as("al-refused", emulator, actor, key) for key in ("lost", "lost-too"))
+    faults({"action": "status", "status": 403, "type": "insufficient-permissions", "path_regex": f"/{refused}/abort$"})
+    ended = terminal("orphans", "--abort", ACTORLINE_INSTALLATION="al-refused")
+    assert ended.code == Exit.UNAVAILABLE
+    assert f"{refused}  " in ended.out
+    assert "not aborted" in ended.out
+    assert "1 run could not be aborted, and may be billing." in ended.err
+    assert emulator.run(refused)["status"] in {"READY", "RUNNING"}
+    wait_for(lambda: emulator.run(aborted)["status"] == "ABORTED", what="the other's abort")

@@ -114,7 +114,7 @@ def test_new_run_waits_until_the_last_ones_cost_is_final(ledger, poll, monkeypat
 def test_cancel_ends_the_wait_for_a_failed_runs_cost(ledger, poll, monkeypatch):
     policy = {"new_runs": 1, "deliver_partial": False}
     add_job(ledger, "fails-unwanted", "fails-unwanted", order={"on_failure": policy})
-    for name in ("get_run", "abort_unless_ended"):
+    for name in ("get_run", "abort_run"):
         monkeypatch.setattr(poll_run, name, lambda *_, **__: failed_run(0.1))
     assert isinstance(poll("fails-unwanted"), Wait)
     cancel_job(ledger, "fails-unwanted")
@@ -151,7 +151,7 @@ def test_abort_is_not_asked_for_again_beside_a_poll_that_does(ledger, poll, monk
     add_job(ledger, "wanted", "wanted")
     cancel_job(ledger, "wanted")
     assert isinstance(decide(ledger.load("wanted"), now=ledger.now(), empty_at={}, watch_s=40), SendAgain)
-    monkeypatch.setattr(poll_run, "abort_unless_ended", look_meanwhile)
+    monkeypatch.setattr(poll_run, "abort_run", look_meanwhile)
     poll("wanted")
     assert [type(need) for need in needs] == [Postpone]
 

@@ -15,6 +15,7 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
 from actorline.platform.runs import abort_run
 from actorline.settings import Settings, load_settings
+from actorline.story.number_words import counted
 from actorline.upkeep.sweep import Orphan, find_orphans
 from actorline.upkeep.sweep import adopt as make_job_of
 
@@ -24,14 +25,13 @@ def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:
         raise typer.BadParameter("give --abort or --adopt, not both")
     settings = load_settings()
     with attach(settings, workers=False, undone="No run was aborted or adopted: orphans may be billing.") as stack:
-        found = 0
+        found = unstopped = 0
         for orphan, platform in _find(settings, stack):
             found += 1
             if orphan.key is not None or abort:
-                abort_run(platform, orphan.run.id)
-                if orphan.key is None:  # upkeep counts the others
-                    stack.ledger.runs.count_stopped(orphan.account)
-                done = "aborted"
+                outcome = _abort(stack, orphan, platform)
+                unstopped += isinstance(outcome, PlatformError)
+                done = f"not aborted: {outcome}" if isinstance(outcome, PlatformError) else outcome
             else:
                 done = _adopt(settings, stack, orphan) if adopt else "left alone"
             _report(orphan, done, as_json=as_json)
@@ -41,6 +41,23 @@ def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:
         say("They are collected while `actorline up` or workers run. See them: actorline jobs")
     elif not abort:
         say("Those left alone are still billing: `actorline orphans --abort` or `--adopt`.")
+    if unstopped:
+        them = counted(unstopped, "run")
+        message = f"{them} could not be aborted, and may be billing. Try again: `actorline orphans --abort`."
+        raise Unavailable(Code.PLATFORM_UNAVAILABLE, message, billed=True)
+
+
+def _abort(stack: AttachedStack, orphan: Orphan, platform: Platform) -> str | PlatformError:
+    """Return what became of the run, or why it could not be aborted."""
+    try:
+        run = abort_run(platform, orphan.run.id)
+    except PlatformError as error:
+        return error
+    if run.ended_by_itself:
+        return "had ended by itself"
+    if orphan.key is None:  # upkeep counts the others
+        stack.ledger.runs.count_stopped(orphan.account)
+    return "aborted"
 
 
 def _find(settings: Settings, stack: AttachedStack) -> Iterator[tuple[Orphan, Platform]]:

@@ -22,7 +22,7 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
 from actorline.platform.marker import digest_of
-from actorline.platform.runs import Run, abort_unless_ended, get_run, list_runs, secs_until_final
+from actorline.platform.runs import Run, abort_run, get_run, list_runs, secs_until_final
 from actorline.platform.statuses import RunStatus
 from actorline.settings import Settings
 from actorline.stages.collect.judge_rows import is_watched
@@ -95,7 +95,7 @@ class Poller:
     def _stop(self, job: Job, run_id: RunId) -> Run:
         """Abort the run: gracefully if its rows are wanted and only no more of them."""
         gracefully = job.enough is not None and not (job.reason or job.stop_wish)
-        return abort_unless_ended(self.platform, run_id, gracefully=gracefully)
+        return abort_run(self.platform, run_id, gracefully=gracefully)
 
     def _keep_watching(self, job: Job, run: Run, every_s: float | None = None) -> Step:
         """Look again after `every_s`, or the usual interval."""
