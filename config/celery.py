@@ -1,4 +1,4 @@
-"""Celery's settings; each was measured on Redis."""
+"""Celery's settings; where one isn't obvious, what was measured on Redis is in docs/architecture.md."""
 
 from typing import Any, Final
 

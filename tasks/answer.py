@@ -21,11 +21,7 @@ from tasks.shell.shown_step import REVOKED
 
 
 class AnswerRequest(TimedRequest):
-    """Shown in Flower as what became of the order, whose id it has."""
-
-    def __init__(self, message: Any, **options: Any) -> None:
-        super().__init__(message, **options)
-        self.name = "actorline.run"  # type: ignore[misc]  # celery-types says read-only
+    """Shown in Flower as what became of the order, whose id and name (`shadow`) it has."""
 
     def send_event(self, type: str, **fields: Any) -> None:  # noqa: A002 - Celery's name
         if type == "task-failed" and fields["exception"].startswith(JobCancelled.__name__):

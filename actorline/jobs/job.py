@@ -32,8 +32,9 @@ class StopWish(StrEnum):
 class Intent(BaseModel):
     """Written before a start is sent: from then on a run may exist.
 
-    `at`: unix seconds by Redis. `marker`: the run's later `meta.userAgent`. `sent_at`: when the last byte of an unclear
-    request was sent; the platform's lists are trusted only some time after it. `input_sha256`: of the input read from
+    `at`: unix seconds by Redis. `marker`: the run's later `meta.userAgent`. `sent_at`: when a request whose
+    outcome is unclear was given up, so nothing of it was sent later; the platform's lists are trusted only some time
+    after it. `input_sha256`: of the input read from
     `input_url`.
     """
 

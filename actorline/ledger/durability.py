@@ -9,7 +9,6 @@ from redis.commands.core import Script
 from redis.exceptions import NoScriptError, ResponseError
 
 from actorline.errors import Code, Unavailable
-from actorline.identifiers import RunId
 from actorline.logs import Logger
 from actorline.redis_connection.one_connection import exchange
 from actorline.redis_connection.succession import Succession
@@ -29,9 +28,9 @@ class NotDurable(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """What the Redis server says of itself. `run_id` is new after each start."""
+    """What the Redis server says of itself. `run_id`: its own, new after each start."""
 
-    run_id: RunId
+    run_id: str
     version: tuple[int, ...]
     uptime_s: int
     has_aof: bool

@@ -36,7 +36,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("searched:{key}", "string", "what a search for an unclear start came to", "30 s"),
         RedisKey("hinted_run:{key}", "string", "the run that a webhook named for the job", "1 day"),
         RedisKey("progress:{key}", "string", "exists while PROGRESS was reported a moment ago", "1 s"),
-        RedisKey("lease:{...}", "string", "who holds a lease: of a start, a page, a sweep", "seconds; renewed"),
+        RedisKey("lease:{...}", "string", "who holds a lease, such as that of a start or a page", "seconds; renewed"),
     ),
     "All jobs": (
         RedisKey("state:{state}", "sorted set", "key of each job in the state -> queued_at", ALWAYS),
@@ -110,6 +110,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("sessions_of:{api key}", "list", "its sessions, the last 100, the oldest first", "12 h; renewed"),
         RedisKey("open:{api key}", "set", "keys of its jobs that haven't ended", ALWAYS),
         RedisKey("spent:{api key}", "hash", "day -> nano-dollars that its orders may cost", "a day"),
+        RedisKey("spent_call:{token}", "string", "what a call that changed that sum returned", "10 min"),
         RedisKey("orders:{...}", "string", "its orders of this minute, kept by `limits`", "1 minute"),
         RedisKey("outside_places", "hash", "key of each job that calls a server -> until when", ALWAYS),
         RedisKey("outside_lanes", "sorted set", "account and host -> when it last had its turn", ALWAYS),

@@ -1,4 +1,4 @@
-"""The ledger: the jobs' state in Redis, changed by atomic scripts only. The truth; Celery's messages are transport.
+"""The ledger: the jobs' state in Redis, moved by atomic scripts only. The truth; Celery's messages are transport.
 
 Times are unix seconds by Redis `TIME`. Every script is safe to repeat: redis-py repeats one whose reply was lost.
 """
@@ -76,8 +76,8 @@ class Lease(Lock):
 
 class Ledger:
     """Jobs come in (`register`), are looked at (`load`), and change (`change`, `move`); its parts hold what belongs to
-    them: `runs`, `pages`, `timeline`, `callers`, `budgets`; and `agenda`, what is due when; `retention`, what is
-    forgotten.
+    them: `runs`, `pages`, `timeline`, `callers`, `budgets`, `batches`, `webhooks`; and `agenda`, what is due when;
+    `retention`, what is forgotten.
     """
 
     def __init__(self, client: Client, namespace: str, *, replicas: int = 0) -> None:
@@ -139,8 +139,8 @@ class Ledger:
         """Take an allowance, or give it back if it is negative. Return whether the day's limit allowed it, and what
         was taken before.
         """
-        keys, args = [self.name("spent", allowance.holder)], [allowance.nano_usd, allowance.limit_nano_usd]
-        is_taken, spent = self._store.run("spend", keys, args)
+        keys = [self.name("spent", allowance.holder), self.name("spent_call", call_token())]
+        is_taken, spent = self._store.run("spend", keys, [allowance.nano_usd, allowance.limit_nano_usd])
         return bool(is_taken), int(spent)
 
     def load(self, key: JobKey) -> Job | None:
@@ -150,7 +150,7 @@ class Ledger:
         return read_job(key, self.redis.hmget(self.name("job", key), FIELDS))
 
     def load_with_callers(self, key: JobKey) -> tuple[Job | None, Continuations]:
-        """Return the job and its callers that aren't known to be answered, in one command as all that follow."""
+        """Return the job and its callers that aren't known to be answered, in one command."""
         job, callers = self._look(key, "callers", self.name("callers", key))
         return job, read_callers(_as_dict(callers))
 

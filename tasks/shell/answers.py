@@ -58,7 +58,7 @@ def _show_end(job: Job) -> None:
     Its id is made from the job, so that an end which is shown twice is one row.
     """
     task_id = TaskId(str(uuid5(NAMESPACE_URL, f"actorline:{job.key}:{job.epoch}")))
-    show_order_ended(task_id, _described(job), _outcome(JobResult.of(job)))
+    show_order_ended(task_id, _order_name(job), _described(job), _outcome(JobResult.of(job)))
 
 
 def answer_caller(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) -> None:
@@ -119,11 +119,11 @@ def store_answer(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) ->
         backend.mark_as_failure(task_id, outcome, request=request, store_result=not request.ignore_result)
     else:
         backend.mark_as_done(task_id, outcome, request)
-    show_order_ended(task_id, _described(ended), outcome)
+    show_order_ended(task_id, _order_name(ended), _described(ended), outcome)
 
 
 def _send_answer(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) -> None:
-    options = {**continuation(caller), "argsrepr": _described(ended)}
+    options = {**continuation(caller), "argsrepr": _described(ended), "shadow": _order_name(ended)}
     current_app.send_task("actorline.answer", [ended.key], task_id=task_id, **options)
 
 
@@ -135,6 +135,11 @@ def _outcome(result: JobResult | BatchResult) -> JobEnded | dict[str, Any]:
 
 def _result(ended: Job | Batch) -> JobResult | BatchResult:
     return JobResult.of(ended) if isinstance(ended, Job) else BatchResult.of(ended)
+
+
+def _order_name(ended: Job | Batch) -> str:
+    """Return the task that ordered it, as which Flower shows its end."""
+    return "actorline.run" if isinstance(ended, Job) else "actorline.batch"
 
 
 def _described(ended: Job | Batch) -> str:

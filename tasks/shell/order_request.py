@@ -31,7 +31,7 @@ class QuietRequest(TimedRequest):
         return {**super().info(safe=True), "args": self._argsrepr, "kwargs": self._kwargsrepr}
 
     def __repr__(self) -> str:
-        return f"<actorline.run {self.id} {self._argsrepr}>"
+        return f"<{self.name} {self.id} {self._argsrepr}>"
 
 
 class QuietTask(PlainTask):

@@ -59,11 +59,11 @@ def shown(task: "Task[Any, Any]", name: str, key: JobKey, args: str) -> Iterator
         listeners.send("task-succeeded", uuid=task_id, result="'handed on'", runtime=time.monotonic() - began)
 
 
-def show_order_ended(task_id: TaskId, args: str, outcome: Any) -> None:
-    """Show what became of an order, as `actorline.run` with its caller's id. `outcome`: what its caller gets."""
+def show_order_ended(task_id: TaskId, name: str, args: str, outcome: Any) -> None:
+    """Show what became of an order, as the task `name` with its caller's id. `outcome`: what its caller gets."""
     if not listeners.are_there:
         return
-    order = {"uuid": task_id, "name": "actorline.run", "args": args, "kwargs": "{}"}
+    order = {"uuid": task_id, "name": name, "args": args, "kwargs": "{}"}
     if isinstance(outcome, JobCancelled):
         listeners.send("task-revoked", **order, **REVOKED)
     elif isinstance(outcome, Exception):

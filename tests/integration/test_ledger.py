@@ -9,6 +9,7 @@ from real_parts import wait_for
 from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Unavailable
+from actorline.jobs.allowance import Allowance
 from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
@@ -170,6 +171,14 @@ def test_an_order_whose_reply_was_lost_is_created_once(ledger, same_token):
     register(ledger)
     before = contents(ledger)
     assert register(ledger).outcome == "created"
+    assert contents(ledger) == before
+
+
+def test_dollars_whose_reply_was_lost_are_taken_once(ledger, same_token):
+    taken = Allowance("web", 2_000_000_000, 3_000_000_000)
+    assert ledger.spend(taken) == (True, 0)
+    before = contents(ledger)
+    assert ledger.spend(taken) == (True, 0)
     assert contents(ledger) == before
 
 

@@ -49,7 +49,7 @@ class Place:
 class OutsidePlaces:
     """The ledger's `outside_places`, and the lines of those that wait for one.
 
-    `wake`: lets a worker care for jobs now; without it they are seen by upkeep's next look.
+    `wake`: has a worker care for these jobs now.
     """
 
     ledger: Ledger
@@ -85,14 +85,14 @@ class OutsidePlaces:
         """Give free places to jobs that wait; who needs none any more is passed over."""
         while called := cast("list[JobKey]", self._run("call", CALLED_SECS)):
             jobs = self.ledger.load_many(called)
-            waiting = [key for key, job in zip(called, jobs, strict=True) if self._calls(key, job)]
+            waiting = [key for key, job in zip(called, jobs, strict=True) if self._let_go_on(key, job)]
             for key in called:
                 if key not in waiting:
                     self._run("leave", 0, key, "")
             if waiting:
                 self.wake(waiting)
 
-    def _calls(self, key: JobKey, job: Job | None) -> bool:
+    def _let_go_on(self, key: JobKey, job: Job | None) -> bool:
         """Let a job or batch go on at once if it still waits for a place, and return whether it does."""
         if job is None:  # a batch calls a server for its notice only
             change = BatchChange(fields={"notice_at": ""}, guards={"url_told": ""})

@@ -1,9 +1,9 @@
--- Calls the first jobs of an account's line: they are due now. A job is in the line or due, whenever a worker dies.
--- KEYS  1 line:{account}  zset  key -> its place
---       2 due             zset  key -> unix seconds when it needs care
---       3 lines           zset  account -> unix seconds when its line is looked at
---       4 room:{account}  hash  what the account has left: see claim_room.lua
--- ARGV  1 jobs to call  2 account  3 seconds until its line is looked at again
+-- Calls the first jobs of the line of an account or a budget: they are due now. A job is in the line or due, whenever a worker dies.
+-- KEYS  1 line:{account} or budget_line:{id}  zset  key -> its place
+--       2 due                    zset  key -> unix seconds when it needs care
+--       3 lines or budget_lines  zset  account or budget -> unix seconds when its line is looked at
+--       4 room:{account}         hash  what the account has left: see claim_room.lua; a budget has none
+-- ARGV  1 jobs to call  2 account or budget  3 seconds until its line is looked at again
 --       4 "LT": not later than planned, because a run of the account has ended; or ""
 -- Returns the keys that are called
 local now = redis.call('TIME')

@@ -1,4 +1,5 @@
--- The one way in which a job changes: a compare-and-set on (state, epoch) that also sets `due` and writes the timeline.
+-- Moves a job along its states, and changes its fields: a compare-and-set on (state, epoch) that also sets `due` and
+-- writes the timeline. Only record_run.lua moves a job as well; receipts and polls have scripts of their own.
 -- A repeat of the same call (its reply was lost) finds its own token and changes nothing more.
 -- KEYS  1 job:{key}     hash    the job
 --       2 events:{key}  stream  its timeline

@@ -9,7 +9,8 @@
 --       4 seconds until a full account is asked again  5 the same after a run of ours has ended
 --       6 seconds after which a start has been sent, or never will be
 -- Returns {verdict, time, runs left, MB left, MB needed}; verdict: "free" (taken), "full", "ask" (read the account's
--- limits first), or "memory" (find out how much the Actor's runs have)
+-- limits first), or "memory" (find out how much the Actor's runs have). A call that comes again, as its reply was
+-- lost, takes the room twice, until the account's limits are read again
 local now = redis.call('TIME')
 local time = now[1] + now[2] / 1000000
 local text = string.format('%d.%06d', now[1], now[2])

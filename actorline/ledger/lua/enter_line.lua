@@ -1,10 +1,10 @@
--- Puts a waiting job into its account's line, where it costs nothing: it has no `due` but its deadline.
--- KEYS  1 job:{key}       hash  the job
---       2 due             zset  key -> unix seconds when it needs care
---       3 line:{account}  zset  key -> its place
---       4 lines           zset  account -> unix seconds when its line is looked at
---       5 pace:{account}  hash  how many are called at a time: see capacity_line.py
--- ARGV  1 key  2 epoch that it must have  3 its place  4 account  5 unix seconds of its deadline, or ""
+-- Puts a waiting job into the line of its account, or of a budget, where it costs nothing: it has no `due` but its deadline.
+-- KEYS  1 job:{key}              hash  the job
+--       2 due                    zset  key -> unix seconds when it needs care
+--       3 line:{account} or budget_line:{id}  zset  key -> its place
+--       4 lines or budget_lines  zset  account or budget -> unix seconds when its line is looked at
+--       5 pace:{account}         hash  how many are called at a time: see capacity_line.py; a budget has none
+-- ARGV  1 key  2 epoch that it must have  3 its place  4 account or budget  5 unix seconds of its deadline, or ""
 --       6 "refused": by the platform, just now; "full": its account is, by its limits; or ""
 --       7 seconds for which a pace is remembered
 -- Returns 1, or 0 if the job waits no more, or isn't wanted any more

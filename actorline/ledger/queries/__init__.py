@@ -1,1 +1,4 @@
-"""Questions about many jobs at once: lists, counts, histories. They change nothing but the index that lists need."""
+"""Questions about many jobs at once: lists, counts, histories. They change no job.
+
+What workers and gateways note about themselves for these questions is written beside the question that reads it.
+"""

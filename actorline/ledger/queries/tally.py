@@ -3,10 +3,10 @@
 The scripts that change a job keep its hash `tally` as they go, each thing once, and no retention takes anything away.
 Its fields: `queued`, `runs:{started|found}`, `waits:{code}`, `ended:{state}:{code or none}`, `ended_ms:{state}`
 (milliseconds from the order, or the last `retry`, to the end), `guard-broken:{rule}`, `enough-rows:{rule}`,
-`comparisons:{made|failed}`, `changes:{kind}`, `items`, `pages`, `bytes`, `saved:{joined|reused|stopped}:{account}` and
-`saved_nano_usd:{joined|reused}:{account}` (see `savings.py`), and what the jobs cost in billionths of a dollar:
-`nano_usd`, and the most that this ever was, `most_nano_usd`. One is no total: `waiting:{code}`, the jobs that wait for
-this now.
+`comparisons:{made|failed}`, `changes:{kind}`, `items`, `pages`, `bytes`, `auth_refused` (requests whose sender wasn't
+let in), `saved:{joined|reused|stopped}:{account}` and `saved_nano_usd:{joined|reused}:{account}` (see `savings.py`),
+and what the jobs cost in billionths of a dollar: `nano_usd`, and the most that this ever was, `most_nano_usd`. One is
+no total: `waiting:{code}`, the jobs that wait for this now.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,6 @@
 """A caller without a continuation is answered where its job ended: stored, shown, forgotten, and no message."""
 
+import json
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from celery import Celery
 from celery.utils import uuid
 
+from actorline.batches.batch import Batch
 from actorline.errors import Code, JobCancelled, JobFailed
 from actorline.jobs.states import State
 from tasks.shell import answers
@@ -29,7 +31,7 @@ def app(monkeypatch) -> Any:
     """Results in memory; `sent` are messages, `did` everything else, in its order."""
     app: Any = Celery("answers", broker="memory://", backend="cache+memory://")
     app.sent, app.did, app.shown = [], [], []
-    app.send_task = lambda name, args, **options: app.sent.append((name, args, options["task_id"]))
+    app.send_task = lambda name, args, **options: app.sent.append((name, args, options["task_id"], options["shadow"]))
     store = app.backend.store_result
 
     def store_result(task_id: str, *args: Any, **options: Any) -> Any:
@@ -96,7 +98,7 @@ def test_of_a_caller_without_continuation_little_is_kept():
 @pytest.mark.parametrize("follows", ["chain", "callbacks", "errbacks", "chord"])
 def test_what_follows_a_caller_is_sent_on_by_a_message(app, ended, follows):
     answer_caller(ended(State.DELIVERED), "1", kept(**{follows: [{"task": "service.next"}]}))
-    assert app.sent == [("actorline.answer", ["k"], "1")]
+    assert app.sent == [("actorline.answer", ["k"], "1", "actorline.run")]  # Flower goes on showing the order
     assert app.did == []  # upkeep forgets the caller when its result is there
 
 
@@ -120,3 +122,15 @@ def test_end_of_a_job_without_a_caller_is_shown_as_an_order_s(app, ended, state,
     ] * 2
     assert len({fields["uuid"] for _, fields in app.shown}) == 1
     assert "store" not in app.did
+
+
+def test_end_of_a_batch_is_shown_as_that_of_a_batch(app):
+    """Else its row in Flower changes its name to that of an order of one job."""
+    document = json.dumps({"template": {"actor": "apify/x"}, "inputs": [{}]})
+    stored = {"key": "b", "document": document, "hash": "h", "state": State.DELIVERED, "queued_at": 1000.0, "sink": "/"}
+    batch = Batch.model_validate(stored)
+    answer_caller(batch, uuid(), CALLER)
+    answer_caller(batch, "2", kept(chain=[{"task": "service.next"}]))
+    ((_, fields),) = app.shown
+    assert (fields["name"], fields["args"]) == ("actorline.batch", "(key=b)")
+    assert app.sent == [("actorline.answer", ["b"], "2", "actorline.batch")]
