@@ -32,8 +32,12 @@ class Quotas(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    open_jobs: int = Field(10_000, ge=1, description="Jobs that were ordered with the key and haven't ended")
-    orders_per_minute: int = Field(6_000, ge=1, description="Orders over HTTP, at all gateways together")
+    open_jobs: int = Field(
+        10_000, ge=1, description="Jobs that were ordered with the key, also as members of a batch, and haven't ended"
+    )
+    orders_per_minute: int = Field(
+        6_000, ge=1, description="Orders, retries and dry runs over HTTP, at all gateways together"
+    )
     upload_mbytes: int = Field(32, ge=11, description="Megabytes of orders under way at a gateway")
     waits: int = Field(50, ge=1, le=500, description="Requests with `wait` at a gateway")
     streams: int = Field(10, ge=1, le=100, description="Followed timelines at a gateway")

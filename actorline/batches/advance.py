@@ -27,7 +27,7 @@ from actorline.batches.waves import (
     held_for,
     next_step,
 )
-from actorline.errors import Reason, Refused
+from actorline.errors import Code, Overloaded, Reason, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import StopWish
@@ -37,11 +37,13 @@ from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.batches import BatchChange, NoPlaceInBatch
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.registration import Bounds
 from actorline.orders.cancel import cancel_job
 from actorline.orders.retry import retry_job
 from actorline.orders.submit import SEND_CARE_SECS
 from actorline.settings import Settings
 
+ROOM_LOOK_SECS: Final = 20
 STEPS_MAX: Final = 20  # of one message: it holds a slot for some seconds at most
 RERUN_BLOCK: Final = 500  # members that are looked at in one trip
 
@@ -67,7 +69,9 @@ class Waves:
             match step:
                 case Make():
                     self._continue(batch)
-                    self._make(batch, step)
+                    if full := self._make(batch, step):
+                        self._wait_for_room(batch, full)
+                        return Rest()
                 case Rerun():
                     self._continue(batch)
                     self._rerun(batch, step)
@@ -83,24 +87,47 @@ class Waves:
                     return step
         return step
 
-    def _make(self, batch: Batch, step: Make) -> None:
+    def _make(self, batch: Batch, step: Make) -> Code | None:
+        """Make the members, and return why some of them have no room; None: all are made, or the batch is to stop."""
         inputs = InputFile(batch.sink).read(step.first, step.count)
         try:
             orders = new_members(batch, step.first, inputs, self.settings)
         except Refused as refused:  # an older version accepted the input
             stop_batch(self.ledger, batch.key, StopWish.CANCEL, reason=refused.reason)
-            return
-        for order, each in zip(orders, self.ledger.register(orders, care_s=SEND_CARE_SECS), strict=True):
+            return None
+        try:
+            registered = self.ledger.register(
+                orders, care_s=SEND_CARE_SECS, bounds=Bounds(redis_bytes=self.settings.redis_max_bytes)
+            )
+        except Overloaded:
+            return Code.OVERLOAD
+        for order, each in zip(orders, registered, strict=True):
             match each.outcome:
                 case "created":
                     self.start(order.key)
                 case "joined":
                     pass
                 case "stopped":
-                    return
+                    return None
+                case "full":
+                    return Code.QUOTA
                 case _:
                     stop_batch(self.ledger, batch.key, StopWish.CANCEL, reason=taken_key(batch.key, order.key).reason)
-                    return
+                    return None
+        return None
+
+    def _wait_for_room(self, batch: Batch, code: Code) -> None:
+        """Look again soon, and say once what the batch waits for."""
+        is_new = batch.waiting_for != code
+        move_batch(
+            self.ledger,
+            batch,
+            BatchEvent.HOLD,
+            fields={"waiting_for": code, "waiting_since": NOW if is_new else batch.waiting_since},
+            due_in_s=ROOM_LOOK_SECS,
+            timeline=TimelineEvent.WAITING if is_new else None,
+            data={"code": code, "message": waiting_text(code, None, None)},
+        )
 
     def _rerun(self, batch: Batch, step: Rerun) -> None:
         """Retry members that haven't delivered, in order; those that still run, or were never made, are passed over."""

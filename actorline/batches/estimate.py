@@ -37,6 +37,7 @@ def estimate_batch(
         member_document(document, SAMPLE, "file:///x/", 0, {}),
         ledger=ledger,
         settings=settings,
+        sender=sender,
         refusals=refusals,
         own=own_budget(document, key),
     )

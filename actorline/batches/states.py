@@ -9,7 +9,7 @@ from actorline.jobs.states import TERMINAL, State
 
 class BatchEvent(StrEnum):
     BEGIN = "begin"  # its inputs are stored: members may be made
-    HOLD = "hold"  # all its members wait for the same: a pause, a budget
+    HOLD = "hold"  # all its members wait for the same (a pause, a budget), or there is no room for more
     CONTINUE = "continue"  # one of them waits no more
     DELIVER = "deliver"
     DELIVER_PARTIAL = "deliver-partial"

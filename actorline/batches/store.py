@@ -15,6 +15,7 @@ from actorline.batches.batch import FAILURES, Batch, load_batch
 from actorline.batches.change import move_batch
 from actorline.batches.end import judge_end
 from actorline.batches.inputs.input_file import InputFile
+from actorline.batches.inputs.listed import lines_of_split
 from actorline.batches.inputs.reader import check_reader
 from actorline.batches.inputs.reading_places import ReadingPlaces
 from actorline.batches.inputs.source import UnreadableSource, copy_source
@@ -127,7 +128,7 @@ class BatchStore:
             timeline=TimelineEvent.INPUTS_STORED,
             data={"inputs": count},
         )
-        self.ledger.batches.forget_listed(batch.key)
+        self.ledger.batches.forget_inputs(batch.key)
         return moved
 
     def _read(
@@ -145,6 +146,9 @@ class BatchStore:
         listed = self.ledger.batches.listed(batch.key)
         if listed is not None:
             take(listed + b"\n")
+        elif (split := self.ledger.batches.split(batch.key)) is not None:
+            for line in lines_of_split(split):
+                take(line + b"\n")
         else:
             check_reader(batch, self.ledger)
             copy_source(batch.document.inputs_url or "", self.settings, take=take, keep_alive=check)

@@ -8,11 +8,11 @@ from typing import Any, Final
 from actorline.batches.allowance import take_allowance
 from actorline.batches.base import check_base_batch
 from actorline.batches.document import BatchDocument, parse_batch
-from actorline.batches.inputs.listed import listed_inputs
+from actorline.batches.inputs.listed import held_split, listed_inputs
 from actorline.batches.inputs.source import check_source
 from actorline.batches.members import member_document, own_budget
 from actorline.delivery.sink import SinkError, open_sink
-from actorline.errors import Code, Refused
+from actorline.errors import Code, Overloaded, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.secret import check_input_records, is_input_record
@@ -50,8 +50,8 @@ def submit_batch(
 ) -> SubmittedBatch:
     """Register an order: a new batch, or a further caller of the batch with its key.
 
-    `trusted`: it comes from this machine's user. Raises Refused (nothing is changed) and Unavailable, which names the
-    key.
+    `trusted`: it comes from this machine's user. Raises Refused (nothing is changed), Unavailable, which names the key,
+    and Overloaded for a new batch for which Redis has no room.
     """
     document = raw if isinstance(raw, BatchDocument) else parse_batch(raw)
     key = JobKey(document.key or (key_of_task(caller["id"]) if caller else fallback_key or fresh_key()))
@@ -63,12 +63,14 @@ def submit_batch(
         document.body_hash(lines or ()),
         account=document.account,
         sink=sink,
-        listed=None if lines is None else b"\n".join(lines),
+        listed=b"\n".join(lines) if lines is not None and document.split is None else None,
+        split=held_split(document),
         caller=caller,
         sender=sender,
     )
     with reaching([key]):
         if not ledger.batches.exists(key):
+            _check_memory(batch, ledger, settings)
             check_member_keys(key, len(lines or ()), ledger)
         allowance = take_allowance(document, None if lines is None else len(lines), ledger, sender)
         outcome, existing_hash, state = ledger.batches.register(batch)
@@ -84,6 +86,15 @@ def submit_batch(
             key=key,
         )
     return SubmittedBatch(key, outcome == "created", state)
+
+
+def _check_memory(batch: NewBatch, ledger: Ledger, settings: Settings) -> None:
+    more_bytes = len(batch.listed or b"") + len(batch.split or b"")
+    if ledger.is_nearly_full(settings.redis_max_bytes, more_bytes=more_bytes):
+        raise Overloaded(
+            "Redis's memory is nearly full: the rest is kept for cancels, deadlines and what was ordered before. "
+            "Nothing was started. Order again later."
+        )
 
 
 def check_batch(

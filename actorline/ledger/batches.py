@@ -24,6 +24,7 @@ log = Logger(__name__)
 MESSAGE_SECS: Final = 20  # longer than the visibility timeout: by then a killed worker's message is back
 OPEN_READ: Final = 1_000  # of a ledger with more, those of some accounts are counted up to here
 LISTED: Final = "listed"
+SPLIT: Final = "split"
 
 
 class NoPlaceInBatch(Exception):
@@ -32,8 +33,8 @@ class NoPlaceInBatch(Exception):
 
 @dataclass(frozen=True)
 class NewBatch:
-    """An order of a batch that was checked. `document`: without its inputs; `listed`: these, as JSON lines; `caller`: a
-    Celery task's `id` and continuation.
+    """An order of a batch that was checked. `document`: without its inputs; `listed`: these, as JSON lines; `split`:
+    what they are cut from instead, as JSON; `caller`: a Celery task's `id` and continuation.
     """
 
     key: JobKey
@@ -41,7 +42,8 @@ class NewBatch:
     document_hash: str
     account: str
     sink: str
-    listed: bytes | None
+    listed: bytes | None = None
+    split: bytes | None = None
     caller: Mapping[str, Any] | None = None
     sender: Sender | None = None
 
@@ -76,6 +78,7 @@ class Batches:
             "account": batch.account,
             "sink": batch.sink,
             **({} if batch.listed is None else {LISTED: batch.listed}),
+            **({} if batch.split is None else {SPLIT: batch.split}),
             **({"ordered_by": batch.sender.holder} if batch.sender and batch.sender.holder else {}),
         }
         keys = [name("batch", key), name("events", key), name("callers", key), name("ids"), name("job_ids", key),
@@ -132,13 +135,20 @@ class Batches:
             return [key for key, found in zip(keys, pipe.execute(), strict=True) if found]
 
     def listed(self, key: JobKey) -> bytes | None:
-        """Return the inputs that came with the order, as JSON lines; None: it named a URL, or they are stored."""
-        text = cast("str | None", self._redis.hget(self._store.name("batch", key), LISTED))
+        """Return the inputs that came with the order, as JSON lines; None: it has no such list, or they are stored."""
+        return self._bytes(key, LISTED)
+
+    def split(self, key: JobKey) -> bytes | None:
+        """Return what the inputs are cut from, as JSON; None: it isn't such an order, or they are stored."""
+        return self._bytes(key, SPLIT)
+
+    def _bytes(self, key: JobKey, field_name: str) -> bytes | None:
+        text = cast("str | None", self._redis.hget(self._store.name("batch", key), field_name))
         return None if text is None else text.encode()
 
-    def forget_listed(self, key: JobKey) -> None:
+    def forget_inputs(self, key: JobKey) -> None:
         """Drop the inputs that came with the order: they are in the sink."""
-        self._redis.hdel(self._store.name("batch", key), LISTED)
+        self._redis.hdel(self._store.name("batch", key), LISTED, SPLIT)
 
     def live_members(self, key: JobKey) -> list[JobKey]:
         """Return the keys of the members that haven't ended, in order."""

@@ -16,6 +16,7 @@ from actorline.redis_connection.succession import Succession
 WAIT_MS: Final = 5_000  # with `appendfsync everysec` a busy disk may take a second or two; measured: 0.4 ms
 KNOWN_SECS: Final = 5.0  # INFO takes longer than a write; whether there is a disk to wait for changes by hand only
 OLD_SERVER_WAIT_SECS: Final = 2.0  # before Redis 7.2: `appendfsync everysec` has written what is two seconds old
+SMALL_BYTES: Final = 1_000_000  # so much in each of a few seconds changes little
 FULL_SHARE: Final = 0.9  # what is left is for cancels, deadlines and the ends of jobs that are there
 OLDEST_VERSION: Final = (6, 2)  # the ledger uses ZRANGE ... REV and SMISMEMBER
 
@@ -50,10 +51,10 @@ class Server:
     valkey_version: str = ""
     """Its own; `version` is that of the Redis which it is compatible with."""
 
-    def is_nearly_full(self, max_bytes: int | None = None) -> bool:
-        """Return whether little is left of what it may use: `max_bytes`, or as much as there is."""
+    def is_nearly_full(self, max_bytes: int | None = None, *, more_bytes: int = 0) -> bool:
+        """Return whether `more_bytes` would leave little of what it may use: `max_bytes`, or as much as there is."""
         most = min(max_bytes or self.max_bytes, self.max_bytes or max_bytes or 0)
-        return most > 0 and self.used_bytes > FULL_SHARE * most
+        return most > 0 and self.used_bytes + more_bytes > FULL_SHARE * most
 
     @property
     def can_wait_for_disk(self) -> bool:
@@ -164,9 +165,13 @@ class Disk:
         """Return whether replicas must have what has to be on disk, as one of them may be promoted."""
         return self._replicas > 0
 
-    def is_nearly_full(self, max_bytes: int | None = None) -> bool:
-        """Return whether little is left of Redis's memory, as known a few seconds ago."""
-        return self._known_server().is_nearly_full(max_bytes)
+    def is_nearly_full(self, max_bytes: int | None = None, *, more_bytes: int = 0) -> bool:
+        """Return whether little would be left of Redis's memory with `more_bytes` in it: as known a few seconds ago,
+        but of much as it is now.
+        """
+        if more_bytes > SMALL_BYTES:
+            self._server = None
+        return self._known_server().is_nearly_full(max_bytes, more_bytes=more_bytes)
 
     def _known_server(self) -> Server:
         """Return cached facts of the server. They only refuse early; the proof is WAITAOF's own reply."""

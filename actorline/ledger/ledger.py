@@ -107,6 +107,10 @@ class Ledger:
         """Raise Unavailable if Redis may lose what it is told: a job's start would be paid for twice."""
         check_server(self.redis)
 
+    def is_nearly_full(self, max_bytes: int | None, *, more_bytes: int) -> bool:
+        """Return whether `more_bytes` would leave too little of Redis's memory, of which `max_bytes` may be used."""
+        return self._store.disk.is_nearly_full(max_bytes, more_bytes=more_bytes)
+
     def aliases(self) -> list[str]:
         """Return the accounts that were ever used."""
         return cast("list[str]", self.redis.hkeys(self.name("account_owners")))
@@ -122,7 +126,8 @@ class Ledger:
         A caller is kept either way, but in a conflict. Raises NotDurable, and Overloaded for a batch's members while
         memory is short; their number is bounded by the batch.
         """
-        is_full = self._store.disk.is_nearly_full(bounds.redis_bytes)
+        more_bytes = sum(len(order.document.input_body()) for order in orders)
+        is_full = self.is_nearly_full(bounds.redis_bytes, more_bytes=more_bytes)
         if is_full and any(order.member for order in orders):
             raise Overloaded("Redis's memory is nearly full. The batch makes no more members until there is room.")
         bound = 0 if is_full else bounds.open_jobs

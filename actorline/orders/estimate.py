@@ -12,6 +12,7 @@ from actorline.jobs.document.parse import parse_document
 from actorline.jobs.history import History
 from actorline.jobs.job_key import fresh_key
 from actorline.jobs.job_reservation import reservation_for, waiting_text
+from actorline.jobs.rights import Scope
 from actorline.jobs.sender import Sender
 from actorline.jobs.times import iso_time
 from actorline.ledger.admission.pause import IS_PAUSED, is_paused
@@ -65,7 +66,7 @@ def estimate(raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, sen
         message = f"The key {document.key} is already used by {other}. Use a new key, or send the same document."
         refusals.append(Reason(code=Code.CONFLICT, message=message, billed=False))
     runs = 0 if existing else 1
-    return estimate_runs(document, ledger=ledger, settings=settings, refusals=refusals, runs=runs)
+    return estimate_runs(document, ledger=ledger, settings=settings, sender=sender, refusals=refusals, runs=runs)
 
 
 def estimate_runs(
@@ -73,6 +74,7 @@ def estimate_runs(
     *,
     ledger: Ledger,
     settings: Settings,
+    sender: Sender | None,
     refusals: Sequence[Reason] = (),
     runs: int = 1,
     own: OwnBudget | None = None,
@@ -81,11 +83,12 @@ def estimate_runs(
 
     `refusals`: what was found against the order so far.
     """
+    sees_others = sender is None or sender.rights.has(Scope.READ)
     reservation = reservation_for(document, settings.budgets, own=own, at=ledger.now())
     return Estimate(
         document=document.model_dump(mode="json"),
         runs=runs if document.starts_run else 0,
-        like_it=History.of(past_runs(ledger, document)) if document.starts_run else None,
+        like_it=History.of(past_runs(ledger, document)) if document.starts_run and sees_others else None,
         reserves_usd=reservation.nano_usd / NANO if reservation else None,
         budgets=_rooms(ledger, reservation) if reservation else [],
         refusals=list(refusals),

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,11 +12,18 @@ from actorline.batches.advance import Waves
 from actorline.batches.batch import FIELDS, Batch, BatchResult, load_batch
 from actorline.batches.cancel import cancel_batch
 from actorline.batches.document import parse_batch
+from actorline.batches.inputs.input_file import InputFile
+from actorline.batches.inputs.listed import listed_inputs
+from actorline.batches.inputs.reading_places import ReadingPlaces
 from actorline.batches.retry import retry_batch
-from actorline.identifiers import AccountName, JobKey
+from actorline.batches.store import BatchStore
+from actorline.batches.submit import submit_batch
+from actorline.errors import Overloaded
+from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.fields import NOW
 from actorline.jobs.member_key import member_key
+from actorline.jobs.sender import Sender
 from actorline.jobs.states import LIVE, TERMINAL, Event, State
 from actorline.ledger.batches import BatchChange, NewBatch, NoPlaceInBatch
 from actorline.ledger.change import Change
@@ -114,6 +122,75 @@ def test_waiting_batch_says_what_for_and_until_when(ledger, tmp_path):
     message = BatchResult.of(waiting).reason.message
     assert "budget, since 20" in message
     assert message.endswith("until 2027-01-15 08:00 UTC at the latest.")
+
+
+def batch_of_a_key(ledger: Ledger, tmp_path: Path, key: str, **fields: object) -> JobKey:
+    """A batch of three inputs, ordered with the API key `shop`."""
+    sink = f"{tmp_path.as_uri()}/{key}/"
+    document = parse_batch({"template": {"actor": "demo/x"}, "inputs": [{}, {}, {}]})
+    sender = Sender("http", "shop")
+    ledger.batches.register(NewBatch(JobKey(key), document.stored_text(), "hash", "default", sink, sender=sender))
+    InputFile(sink).store("al-test", JobKey(key), lambda take: take(b"{}\n" * 3), "execution")
+    change = BatchChange(to=State.RUNNING, fields={"inputs": 3, **fields})
+    ledger.batches.change(JobKey(key), change, states={State.QUEUED})
+    return JobKey(key)
+
+
+def test_members_are_open_jobs_of_the_key_that_ordered(ledger, tmp_path):
+    """Else a key with many batches has as many open jobs as it likes."""
+    settings = load_settings(quotas={"open_jobs": 4}, home=tmp_path)
+    waves = Waves(ledger, settings, start=lambda _: None)
+    one, other = (batch_of_a_key(ledger, tmp_path, key) for key in ("open-one", "open-two"))
+    for batch in (one, other, other):
+        waves.advance(batch)
+    assert [found(ledger, batch).made for batch in (one, other)] == [3, 1]
+    assert ledger.redis.scard(ledger.name("open", "shop")) == 4
+    waiting = found(ledger, other)
+    assert (waiting.state, waiting.waiting_for) == (State.WAITING, "quota")
+    assert "its API key has as many open jobs as it may have" in BatchResult.of(waiting).reason.message
+    assert [entry.event for entry in ledger.timeline.entries(other)].count("waiting") == 1
+    assert 0 < ledger.redis.zscore(ledger.name("batch_due"), other) - ledger.now() <= 20
+    ledger.change(member_key(one, 1), Change(to=State.FAILED, fields={"ended_at": NOW}), epoch=None)
+    waves.advance(other)
+    assert found(ledger, other).made == 2
+    for number in (0, 2):
+        ledger.change(member_key(one, number), Change(to=State.FAILED, fields={"ended_at": NOW}), epoch=None)
+    waves.advance(other)
+    assert (found(ledger, other).made, found(ledger, other).state) == (3, State.RUNNING)
+
+
+def test_batch_waits_while_redis_has_no_room(ledger, tmp_path):
+    batch = batch_of_a_key(ledger, tmp_path, "roomless")
+    Waves(ledger, load_settings(redis_max_mbytes=1, home=tmp_path), start=lambda _: None).advance(batch)
+    waiting = found(ledger, batch)
+    assert (waiting.made, waiting.state, waiting.waiting_for) == (0, State.WAITING, "overload")
+    Waves(ledger, load_settings(home=tmp_path), start=lambda _: None).advance(batch)
+    assert (found(ledger, batch).made, found(ledger, batch).state) == (3, State.RUNNING)
+
+
+SPLIT = {"input": {"pad": "ü" * 4_000, "u": list(range(1_000))}, "field": "u", "size": 1}
+
+
+def test_split_takes_no_more_of_redis_than_was_sent(ledger, tmp_path):
+    """Its inputs come to a thousand times as much."""
+    raw = {"key": "cut", "template": {"actor": "demo/x"}, "split": SPLIT, "sink": {"url": f"{tmp_path.as_uri()}/cut/"}}
+    settings = load_settings(home=tmp_path)
+    submit_batch(raw, ledger=ledger, settings=settings, trusted=True)
+    assert ledger.redis.memory_usage(ledger.name("batch", "cut"), samples=0) < 100_000
+    places = ReadingPlaces(1)
+    assert BatchStore(ledger, settings, "al-test", places).work(JobKey("cut"), ExecutionToken("execution"))
+    assert list(InputFile(f"{tmp_path.as_uri()}/cut/").lines()) == listed_inputs(parse_batch(raw))
+    assert not ledger.batches.has_field(JobKey("cut"), "split")
+
+
+def test_new_batch_is_refused_where_redis_has_no_room(ledger, tmp_path):
+    raw = {"key": "too-much", "template": {"actor": "demo/x"}, "inputs": [{}]}
+    settings, full = (load_settings(redis_max_mbytes=size, home=tmp_path) for size in (1_000_000, 1))
+    with pytest.raises(Overloaded, match="nearly full"):
+        submit_batch(raw, ledger=ledger, settings=full, trusted=True)
+    assert load_batch(ledger, JobKey("too-much")) is None
+    assert submit_batch(raw, ledger=ledger, settings=settings, trusted=True).created
+    assert not submit_batch(raw, ledger=ledger, settings=full, trusted=True).created
 
 
 MOVES = st.lists(

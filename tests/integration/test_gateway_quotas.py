@@ -102,6 +102,29 @@ def test_orders_a_minute_are_counted_at_all_gateways_together(own_line):
 
 
 @pytest.mark.thorough
+def test_retries_and_dry_runs_count_as_orders(own_line):
+    """Each costs as much as an order: a retry may start a run, and a dry run looks at what ran before."""
+    line = own_line("gw-rated", quotas__orders_per_minute="4")
+    key = make_key(line, "busy")
+    batch = {"template": {"actor": "x"}, "inputs": [{}]}
+    with running_gateway(line) as gateway:
+
+        def post(path: str, document: object = None, **params: object) -> int:
+            return gateway.http.post(path, json=document, params=params, headers=key).status_code
+
+        assert post("/v1/jobs", {"key": "rated", "actor": "x"}) == 202
+        line.ledger.change("rated", Change(to=State.FAILED), epoch=None)
+        assert post("/v1/jobs", {"actor": "x"}, dry_run=1) == 200
+        assert post("/v1/batches", batch, dry_run=1) == 200
+        assert post("/v1/jobs/rated/retry") == 202
+        assert post("/v1/jobs", {"actor": "x"}, dry_run=1) == 429
+        assert post("/v1/batches", batch, dry_run=1) == 429
+        line.ledger.change("rated", Change(to=State.FAILED), epoch=None)
+        assert post("/v1/jobs/rated/retry") == 429
+        assert line.state("rated") == "FAILED"
+
+
+@pytest.mark.thorough
 def test_a_key_has_so_many_open_jobs_until_one_ends(own_line):
     line = own_line("gw-open", quotas__open_jobs="2")
     key, other = make_key(line, "busy"), make_key(line, "calm")

@@ -18,12 +18,16 @@ from actorline.jobs.document.parse import MAX_INPUT_BYTES
 REFUSED: Final = 3
 NICENESS: Final = 10  # the pages of running jobs come first
 READ_BYTES: Final = 256 * 1024
+MOST_BYTES: Final = 10_000_000_000  # a compressed source of megabytes may come to more than any disk has
 
 
 def checked_lines(blocks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the inputs of a source as lines. Raises Refused for what can't be inputs."""
-    count = 0
+    count = size = 0
     for number, line in enumerate(_lines(blocks), 1):
+        size += len(line)
+        if size > MOST_BYTES:
+            raise refused(f"inputs_url has more than {MOST_BYTES:,} bytes; cut the inputs into several batches")
         if line.isspace():
             continue
         if count == MOST_INPUTS:

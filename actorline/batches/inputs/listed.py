@@ -1,14 +1,17 @@
 """Inputs that come with the order: a list, or one input that is cut along one of its lists."""
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from actorline.batches.document import BatchDocument, Split, parse_batch
 from actorline.batches.inputs.line import MOST_INPUTS, input_line, refused
 from actorline.errors import Refused
+from actorline.jobs.document.canonical_json import canonical_json
+from actorline.jobs.document.lengths import STORED
 from actorline.jobs.document.problems import json_type
 
-MOST_LISTED_BYTES: Final = 32_000_000  # held in Redis until they are in the sink
+MOST_LISTED_BYTES: Final = 32_000_000  # they are checked in memory
 
 
 def listed_lines(raw_inputs: Iterable[Any]) -> list[bytes]:
@@ -35,6 +38,20 @@ def listed_inputs(document: BatchDocument) -> list[bytes] | None:
     if document.split is not None:
         return listed_lines(_cut(document.split))
     return None if document.inputs is None else listed_lines(document.inputs)
+
+
+def held_split(document: BatchDocument) -> bytes | None:
+    """Return what Redis holds of a split until its inputs are in the sink. They may be a thousand times larger."""
+    split = document.split
+    if split is None:
+        return None
+    return canonical_json({"input": split.input, "field": split.field, "size": split.size}, sort=False)
+
+
+def lines_of_split(held: bytes) -> Iterator[bytes]:
+    """Yield the inputs that were checked with the order, as lines."""
+    for number, value in enumerate(_cut(Split.model_validate(json.loads(held), context=STORED))):
+        yield input_line(value, f"inputs[{number}]")
 
 
 def batch_problems(raw: Any) -> list[str]:

@@ -52,9 +52,11 @@ class Bodies:
             self._held.give_back(holder, len(body))
 
     @asynccontextmanager
-    async def turn(self, body: bytearray) -> AsyncIterator[None]:
-        """Let one large body through at a time, as parsing takes up to 40 times its size; small ones don't wait."""
-        if len(body) < LARGE_BYTES:
+    async def turn(self, body: bytearray, *, is_costly: bool = False) -> AsyncIterator[None]:
+        """Let one large body through at a time, as parsing takes up to 40 times its size; small ones don't wait, unless
+        what they ask for is costly: a batch may cut 32 MB of inputs from a small one, and an estimate reads many jobs.
+        """
+        if len(body) < LARGE_BYTES and not is_costly:
             yield
             return
         async with self._turn:

@@ -78,7 +78,7 @@ async def order(
 ) -> Response:
     """Order a batch. The same document under the same key joins the existing batch, so an order is safe to repeat."""
     bodies = authorized.context.bodies
-    async with bodies.read(request, authorized.grant.holder) as body, bodies.turn(body):
+    async with bodies.read(request, authorized.grant.holder) as body, bodies.turn(body, is_costly=True):
         if dry_run:
             return await run_in_threadpool(_estimated, body, idempotency_key, authorized)
         try:
@@ -95,6 +95,7 @@ def _estimated(body: bytearray, idempotency_key: str | None, authorized: Authori
     """Return what a batch would come to, as far as the API key may see it."""
     raw, context = with_key(parse_json(body), idempotency_key), authorized.context
     check_account(raw, authorized.grant)
+    context.order_intake.admit_one(authorized.grant.holder)
     found = estimate_batch(
         raw, ledger=context.ledger, settings=context.settings, trusted=False, sender=authorized.sender
     )
@@ -243,12 +244,13 @@ def cancel(key: KeyInPath, authorized: MayCancel, idempotency_key: RequestKey = 
     summary="Retry an ended batch",
     responses={
         **batch_result(202, "It continues", Location="The batch's URL"),
-        **problems(401, 403, 404, 409, 422, 500, 503),
+        **problems(401, 403, 404, 409, 422, 429, 500, 503),
     },
 )
 def retry(key: KeyInPath, authorized: MayOrder, idempotency_key: RequestKey = None) -> Response:
     """Run what isn't delivered again. Safe to repeat with an Idempotency-Key."""
     authorized.find_own_batch(key, unless=Scope.RETRY_ANY)
+    authorized.context.order_intake.admit_one(authorized.grant.holder)
     retry_batch(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
     note_change("retry", authorized.sender, batch_key=key)
     authorized.context.wake_ups.start(key)

@@ -78,7 +78,7 @@ async def order(
     without a key gets one; a refusal that asks to send it again names it (`key`): send it as Idempotency-Key.
     """
     bodies = authorized.context.bodies
-    async with bodies.read(request, authorized.grant.holder) as body, bodies.turn(body):
+    async with bodies.read(request, authorized.grant.holder) as body, bodies.turn(body, is_costly=dry_run):
         if dry_run:
             return await _estimated(body, idempotency_key, authorized)
         try:
@@ -94,6 +94,7 @@ async def _estimated(body: bytearray, idempotency_key: str | None, authorized: A
     """Return what an order would come to, as far as the API key may see it."""
     raw, context = await _parsed(body, idempotency_key), authorized.context
     check_account(raw, authorized.grant)
+    await run_in_threadpool(context.order_intake.admit_one, authorized.grant.holder)
     found = await run_in_threadpool(
         estimate, raw, ledger=context.ledger, settings=context.settings, trusted=False, sender=authorized.sender
     )
@@ -103,7 +104,7 @@ async def _estimated(body: bytearray, idempotency_key: str | None, authorized: A
 def shown_estimate(found: Estimate, authorized: AuthorizedRequest) -> Response:
     """Return what the API key may see of an estimate: without `read` neither what ran before nor what is left."""
     if not authorized.has(Scope.READ):
-        found = found.model_copy(update={"like_it": None, "budgets": []})
+        found = found.model_copy(update={"budgets": []})
     seen = [room for room in found.budgets if authorized.grant.rights.sees_budget(room.budget)]
     shown = found.model_copy(update={"budgets": seen})
     return Response(shown.model_dump_json(), media_type="application/json")
@@ -208,7 +209,7 @@ def cancel(key: KeyInPath, authorized: MayCancel, idempotency_key: RequestKey = 
     summary="Retry an ended job",
     responses={
         **result(202, "It continues", Location="The job's URL"),
-        **problems(401, 403, 404, 409, 422, 500, 503),
+        **problems(401, 403, 404, 409, 422, 429, 500, 503),
     },
 )
 def retry(key: KeyInPath, authorized: MayOrder, idempotency_key: RequestKey = None) -> Response:
@@ -216,6 +217,7 @@ def retry(key: KeyInPath, authorized: MayOrder, idempotency_key: RequestKey = No
     an Idempotency-Key: the same one retries once, whatever has happened to the job since.
     """
     authorized.find_own(key, unless=Scope.RETRY_ANY)
+    authorized.context.order_intake.admit_one(authorized.grant.holder)
     retry_job(authorized.context.ledger, key, sender=authorized.sender, request=idempotency_key)
     note_change("retry", authorized.sender, job_key=key)
     authorized.context.wake_ups.start(key)

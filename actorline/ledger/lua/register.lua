@@ -48,6 +48,9 @@ local function refusal()
   if is_member then
     local state, stop_wish = unpack(redis.call('HMGET', batch, 'state', 'wanted'))
     if state ~= 'RUNNING' or (stop_wish and stop_wish ~= '') then return {'stopped', '', ''} end
+    -- members are made in their order: one that has room again must not leave out those before it
+    local made = tonumber(redis.call('HGET', batch, 'made') or 0)
+    if most_of_holder ~= '' and tonumber(member_no) > made then return {'full', '', ''} end
   end
   if most_of_holder ~= '' and redis.call('SCARD', open_of_holder) >= tonumber(most_of_holder) then
     return {'full', '', ''}

@@ -7,6 +7,7 @@ from functools import partial
 
 import pytest
 
+from actorline.batches.inputs import check_lines
 from actorline.batches.inputs.input_file import InputFile
 from actorline.batches.inputs.source import UnreadableSource, check_source, copy_source
 from actorline.delivery.sink.local import LocalSink
@@ -74,6 +75,15 @@ def test_memory_stays_flat_however_long_the_source_is(settings, tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 5_000_000
+
+
+def test_source_that_is_larger_than_any_disk_is_refused(settings, tmp_path, monkeypatch):
+    """A compressed one of a few megabytes may be."""
+    monkeypatch.setattr(check_lines, "MOST_BYTES", 20)
+    lines = check_lines.checked_lines
+    assert list(lines([b'{"a": 1}\n', b'{"a": 2}\n'])) == [b'{"a":1}', b'{"a":2}']
+    with pytest.raises(Refused, match="more than 20 bytes"):
+        list(lines([b'{"a": 1}\n', b'{"a": 2}\n', b'{"a": 3}\n']))
 
 
 def test_missing_file_is_told_in_one_sentence(settings, tmp_path):

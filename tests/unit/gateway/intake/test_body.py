@@ -72,19 +72,21 @@ def test_all_bodies_together_are_bounded_while_in_use(monkeypatch):
     asyncio.run(both())
 
 
-def test_large_orders_take_turns_and_small_ones_pass_them():
+def test_large_and_costly_orders_take_turns_and_others_pass():
     bodies, large = Bodies(MAX_BODY_BYTES), bytearray(LARGE_BYTES)
 
-    async def enter(body: bytearray) -> None:
-        async with bodies.turn(body):
+    async def enter(body: bytearray, **options: bool) -> None:
+        async with bodies.turn(body, **options):
             pass
 
     async def run() -> None:
         async with bodies.turn(large):
             second = asyncio.create_task(enter(large))
+            costly = asyncio.create_task(enter(large[:1], is_costly=True))
             await asyncio.wait_for(enter(large[1:]), 60)
             assert not second.done()
-        await asyncio.wait_for(second, 60)
+            assert not costly.done()
+        await asyncio.wait_for(asyncio.gather(second, costly), 60)
 
     asyncio.run(run())
 
