@@ -72,8 +72,11 @@ def test_beats_make_one_job_and_one_run_of_each_due_time(beaten, schedule):
 
 def test_due_times_follow_from_the_schedule(beaten):
     line, _ = beaten
-    assert all(due_of(key).timestamp() % 2 == 0 for key in orders(line, "often"))
-    assert all(due_of(key).second == 0 for key in orders(line, "each-minute"))
+    often, each_minute = orders(line, "often"), orders(line, "each-minute")
+    assert often
+    assert each_minute
+    assert all(due_of(key).timestamp() % 2 == 0 for key in often)
+    assert all(due_of(key).second == 0 for key in each_minute)
 
 
 def test_beats_that_have_gone_are_not_thought_to_be_there(beaten):

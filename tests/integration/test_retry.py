@@ -49,6 +49,7 @@ def test_retry_of_missing_records_fetches_only_these(line, faults):
     assert (job.attempt, len(line.emulator.starts(actor))) == (1, 1)
     # but for the empty end, no page is asked for a second time
     again = line.emulator.requests("GET", f"/v2/datasets/{job.run.dataset_id}/items")[fetched:]
+    assert again
     assert all(int(request["query"]["offset"]) >= 300 for request in again)
 
 

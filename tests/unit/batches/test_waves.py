@@ -7,7 +7,7 @@ import pytest
 from actorline.batches.batch import Batch
 from actorline.batches.end import judge_end
 from actorline.batches.retry import plan_of_batch
-from actorline.batches.states import LIVE, TRANSITIONS, BatchEvent
+from actorline.batches.states import BatchEvent
 from actorline.batches.waves import (
     Close,
     Expire,
@@ -22,7 +22,7 @@ from actorline.batches.waves import (
 )
 from actorline.errors import Code, Reason
 from actorline.jobs.document.lengths import STORED
-from actorline.jobs.states import TERMINAL, State
+from actorline.jobs.states import State
 
 
 def batch(**fields: Any) -> Batch:
@@ -132,10 +132,3 @@ def test_reason_says_why_the_first_member_is_partial(make_job):
 def test_a_retry_counts_the_inputs_that_run_again(delivered, words):
     plan = plan_of_batch(batch(**{"state": "PARTIAL", "ended:DELIVERED": delivered}))
     assert (plan.pays, plan.text.startswith(words)) == (True, True)
-
-
-def test_table_of_states_is_complete():
-    assert {State.QUEUED, State.WAITING, State.RUNNING} == LIVE
-    assert set(TRANSITIONS) == LIVE | TERMINAL
-    assert all(event in moves for moves in (TRANSITIONS[State.RUNNING],) for event in (BatchEvent.DELIVER,))
-    assert TRANSITIONS[State.DELIVERED] == {}
