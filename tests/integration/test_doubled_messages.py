@@ -20,12 +20,16 @@ def slow_pages(line, faults):
     return place
 
 
+def staged(result) -> list[str]:
+    return [name for name in delivery_of(result).files if name.endswith(".tmp")]
+
+
 def assert_delivered_once(line, key, pending):
     result = pending.get(timeout=120)
     assert (result["state"], result["items"], result["pages"]) == ("DELIVERED", 900, 3)
     assert delivery_of(result).sha256 == line.emulator.expected(result["dataset_id"])["sha256"]
     assert [entry for entry in line.events(key) if entry == "ended"] == ["ended"]
-    assert not [name for name in delivery_of(result).files if name.endswith(".tmp")]
+    wait_for(lambda: not staged(result), what="the end of the execution that came too late")
     return result
 
 

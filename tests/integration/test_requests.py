@@ -1,7 +1,5 @@
 """What one job asks of the platform, by the emulator's request log."""
 
-from itertools import pairwise
-
 import pytest
 from real_parts import wait_for
 
@@ -11,15 +9,12 @@ SIDE_BY_SIDE = 6
 
 @pytest.fixture(scope="module")
 def job(line):
-    """The result of a job of 4,000 items in pages of 500, whose responses come when most of them are awaited. Its run
-    goes on until two polls are about a second apart: each may be late on a busy machine, all of them hardly.
-    """
+    """The result of a job of 4,000 items in pages of 500, whose responses come when most of them are awaited."""
     actor = line.emulator.actor("counted", items=4000, duration_secs=600)
     line.emulator.faults({"action": "delay", "secs": 600, "method": "GET", "path_regex": "/items$"})
     document = {"key": "counted", "actor": actor, "poll_interval_secs": 1, "collect": {"page_items": 500}}
     order = line.submit(document)
     (run,) = wait_for(lambda: line.emulator.runs_of(actor), what="the run")
-    wait_for(lambda: min(intervals(line, run["id"]), default=9) < 1.8, what="a poll that is hardly late")
     line.emulator.finish(run["id"])
     wait_for(lambda: len(item_requests(line, run["defaultDatasetId"])) >= SIDE_BY_SIDE, what="pages side by side")
     line.emulator.end_faults()
@@ -39,17 +34,18 @@ def test_start_carries_the_marker_and_no_token_in_its_url(line, job):
     assert start["query"] == {}
 
 
-def test_polls_are_the_interval_apart(line, job):
-    assert min(intervals(line, job["run_id"])) > 0.8
-
-
-def test_polls_are_five_seconds_apart_by_default(line):
-    actor = line.emulator.actor("counted-slowly", items=1, duration_secs=600)
-    line.submit({"key": "counted-slowly", "actor": actor}, ignore_result=True)
+@pytest.mark.parametrize(
+    ("asked", "count", "at_least"), [({"poll_interval_secs": 1}, 6, 0.8), ({}, 3, 4.2)], ids=["one-second", "default"]
+)
+def test_polls_are_the_interval_apart(line, asked, count, at_least):
+    """Five seconds by default. A poll that comes late, as on a busy machine, is nearer to the next: so their mean."""
+    key = f"counted-{count}"
+    actor = line.emulator.actor(key, items=1, duration_secs=600)
+    line.submit({"key": key, "actor": actor, **asked}, ignore_result=True)
     (run,) = wait_for(lambda: line.emulator.runs_of(actor), what="the run")
-    wait_for(lambda: min(intervals(line, run["id"]), default=99) < 9, what="a poll that is hardly late")
-    assert min(intervals(line, run["id"])) > 4.7
-    line.cancel("counted-slowly")
+    polls = wait_for(lambda: len(at := polls_of(line, run["id"])) >= count and at, what="the polls")
+    assert (polls[-1] - polls[0]) / (len(polls) - 1) > at_least
+    line.cancel(key)
 
 
 def test_pages_are_fetched_side_by_side(line, job):
@@ -66,11 +62,10 @@ def test_no_page_is_fetched_twice_and_none_is_left_out(line, job):
     assert (job["items"], job["pages"]) == (4000, 8)
 
 
-def intervals(line, run_id):
-    """Seconds between the polls of a run."""
+def polls_of(line, run_id):
+    """When the run was polled."""
     asked = line.emulator.requests("GET", f"/v2/actor-runs/{run_id}")
-    polls = [request["at"] for request in asked if request["user_agent"].startswith("actorline/")]
-    return [later - earlier for earlier, later in pairwise(polls)]
+    return [request["at"] for request in asked if request["user_agent"].startswith("actorline/")]
 
 
 def item_requests(line, dataset_id):
