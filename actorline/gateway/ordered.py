@@ -14,7 +14,7 @@ from actorline.gateway.context import AuthorizedRequest
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.job_result import Glimpse, JobResult
-from actorline.jobs.member_key import split_member_key
+from actorline.jobs.member_key import batch_key_of
 from actorline.jobs.rights import Scope
 from actorline.ledger.ledger import Ledger
 
@@ -66,5 +66,4 @@ def hide_conflict(refused: Refused, key: JobKey, authorized: AuthorizedRequest) 
 
 def _account_of(ledger: Ledger, key: JobKey) -> AccountName | None:
     """Return the account of the job or batch that has the key, or of the batch whose member would have it."""
-    batch, _ = split_member_key(key) or (key, 0)
-    return ledger.account(key) or ledger.batches.account(key) or ledger.batches.account(batch)
+    return ledger.account(key) or ledger.batches.account(key) or ledger.batches.account(batch_key_of(key))

@@ -19,3 +19,9 @@ def split_member_key(key: JobKey) -> tuple[JobKey, int] | None:
     """Return the batch and the number of a key that has the form of a member's; None for any other."""
     found = _MEMBER.fullmatch(key)
     return (JobKey(found[1]), int(found[2])) if found else None
+
+
+def batch_key_of(key: JobKey) -> JobKey:
+    """Return the batch of a key that has the form of a member's; any other key itself."""
+    batch, _ = split_member_key(key) or (key, 0)
+    return batch

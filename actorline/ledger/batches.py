@@ -10,7 +10,7 @@ from typing import Any, Final, cast
 
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job_key import is_key
-from actorline.jobs.member_key import split_member_key
+from actorline.jobs.member_key import batch_key_of
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent, level_of
@@ -72,7 +72,6 @@ class Batches:
         `conflict` or `reserved`, the hash of its document, and its state. Raises NotDurable.
         """
         name, key, caller = self._store.name, batch.key, batch.caller
-        outer, _ = split_member_key(key) or (key, 0)
         fields = {
             "document": batch.document,
             "account": batch.account,
@@ -82,7 +81,7 @@ class Batches:
             **({"ordered_by": batch.sender.holder} if batch.sender and batch.sender.holder else {}),
         }
         keys = [name("batch", key), name("events", key), name("callers", key), name("ids"), name("job_ids", key),
-                name("batch_due"), name("batches"), name("job", key), name("batch", outer)]  # fmt: skip
+                name("batch_due"), name("batches"), name("job", key), name("batch", batch_key_of(key))]  # fmt: skip
         args = [key, batch.document_hash, call_token(), ENTRIES_MAX,
                 *caller_arguments(caller),
                 json.dumps(batch.sender.facts() if batch.sender else {}), *flat(fields)]  # fmt: skip

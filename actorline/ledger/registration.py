@@ -12,7 +12,7 @@ from actorline.budgets.reservation import OwnBudget
 from actorline.identifiers import JobKey
 from actorline.jobs.actor_name import indexed_actor
 from actorline.jobs.document.job_document import JobDocument
-from actorline.jobs.member_key import split_member_key
+from actorline.jobs.member_key import batch_key_of
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.callers import caller_arguments
 from actorline.ledger.durability import Call
@@ -123,7 +123,7 @@ def input_sha256(document: JobDocument) -> str:
 
 def batch_names(key: JobKey, name: Names) -> tuple[str, str]:
     """Return the Redis keys of the batch that a job with this key would be a member of."""
-    batch, _ = split_member_key(key) or (key, 0)
+    batch = batch_key_of(key)
     return name("batch", batch), name("batch_live", batch)
 
 

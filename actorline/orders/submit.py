@@ -18,7 +18,7 @@ from actorline.jobs.document.secret import check_input_records
 from actorline.jobs.job import Job
 from actorline.jobs.job_key import fresh_key, key_of_task, schedule_of
 from actorline.jobs.job_reservation import check_budgets
-from actorline.jobs.member_key import split_member_key
+from actorline.jobs.member_key import batch_key_of
 from actorline.jobs.sender import Sender
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.durability import NotDurable
@@ -207,7 +207,7 @@ def _came_of(order: NewJob, registered: RegisterResult, ledger: Ledger) -> Submi
 
 
 def _reserved(key: JobKey) -> Refused:
-    batch, _ = split_member_key(key) or (key, 0)
+    batch = batch_key_of(key)
     message = (
         f"The key {key} belongs to the batch {batch}: only the batch makes its members. Nothing was started. Choose "
         "another key."

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from actorline.identifiers import JobKey
 from actorline.jobs.job_key import schedule_of
-from actorline.jobs.member_key import split_member_key
+from actorline.jobs.member_key import batch_key_of
 from actorline.ledger.ledger import Ledger
 
 
@@ -37,8 +37,7 @@ def pause_for_guard(ledger: Ledger, key: JobKey, message: str) -> None:
     """Pause the schedule that ordered the job, or its batch, whose rows broke their contract. Safe to repeat; a pause
     that is there already stays.
     """
-    batch, _ = split_member_key(key) or (key, 0)
-    if schedule := schedule_of(batch):
+    if schedule := schedule_of(batch_key_of(key)):
         pause = SchedulePause(at=ledger.now(), by="guard", job_key=key, message=message)
         ledger.redis.hsetnx(ledger.name("schedule_pauses"), schedule, pause.model_dump_json(exclude_none=True))
 

@@ -15,7 +15,7 @@ from actorline.gateway.pages.presentation.member_bar import Part, parts_of
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
-from actorline.jobs.member_key import member_key, split_member_key
+from actorline.jobs.member_key import batch_key_of, member_key
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import Cursor, list_jobs
@@ -108,7 +108,7 @@ def list_members(ledger: Ledger, batch: Batch, states: Sequence[State], cursor: 
 
 def _members_in(ledger: Ledger, batch: Batch, states: Sequence[State], after: Cursor | None, limit: int) -> Members:
     page = list_jobs(ledger, limit=limit, after=after, states=states, since=batch.queued_at, text=f"{batch.key}.")
-    own = [job for job in page.jobs if (split_member_key(JobKey(job.key)) or ("", 0))[0] == batch.key]
+    own = [job for job in page.jobs if batch_key_of(JobKey(job.key)) == batch.key]
     return Members(own, str(page.next) if page.next else None)
 
 
