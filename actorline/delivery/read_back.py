@@ -161,10 +161,6 @@ class Delivery:
         for index in self.manifest.record_indexes:
             yield from self._listed_in(index)
 
-    def record_names(self) -> list[str]:
-        """Return the records' keys in the key-value store."""
-        return [record.key for record in self.records()]
-
     def find_record(self, record_key: str) -> StoredRecord | None:
         """Return what is known of a record; None if it wasn't delivered."""
         indexes = indexes_with(self.manifest.record_indexes, record_key)

@@ -111,10 +111,6 @@ class Ledger:
         """Return whether `more_bytes` would leave too little of Redis's memory, of which `max_bytes` may be used."""
         return self._store.disk.is_nearly_full(max_bytes, more_bytes=more_bytes)
 
-    def aliases(self) -> list[str]:
-        """Return the accounts that were ever used."""
-        return cast("list[str]", self.redis.hkeys(self.name("account_owners")))
-
     def now(self) -> float:
         """Return unix seconds by Redis's clock."""
         return self._store.now()

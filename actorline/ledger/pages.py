@@ -38,11 +38,6 @@ class Pages:
             return window
         return read_page(cast("str", self._store.redis.hget(name, str(window.page_no))))
 
-    def get(self, key: JobKey, attempt: int, page_no: int) -> Window | Receipt | None:
-        """Return a page's window or receipt; None while it isn't planned."""
-        raw = self._store.redis.hget(self._store.name("pages", key, attempt), str(page_no))
-        return read_page(raw) if raw else None
-
     def record(self, key: JobKey, attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:
         """Record the proof that a page is stored; return the first one, which counts."""
         from actorline.delivery.receipt import Receipt

@@ -337,7 +337,7 @@ def test_a_large_store_is_listed_in_files_of_its_own(ledger, emulator, store, tm
     assert [index.records for index in delivery.manifest.record_indexes] == [20, 20, 11]
     assert (delivery.manifest.records, delivery.manifest.totals.records) == ([], 51)
     assert ledger.load("k").collection.records == 51
-    assert delivery.record_names() == ["INPUT", *(f"KEY-{number:05}" for number in range(1, 51))]
+    assert [record.key for record in delivery.records()] == ["INPUT", *(f"KEY-{number:05}" for number in range(1, 51))]
     with delivery.open_record("INPUT") as file:
         assert json.load(file) == {"page": 1}
     with pytest.raises(NoDelivery, match=r"has no record KEY-00099.*and 31 more"):
@@ -365,7 +365,7 @@ def test_a_stopped_execution_goes_on_behind_the_last_block(ledger, emulator, sto
     assert isinstance(deliver_records(ledger, emulator), Ended)
     reads = reads_of(emulator, store)
     assert len(reads) == len(set(reads)) == 51
-    assert len(open_delivered(ledger.load("k")).record_names()) == 51
+    assert len(list(open_delivered(ledger.load("k")).records())) == 51
 
 
 def test_a_retry_fetches_only_the_blocks_that_failed(ledger, emulator, store, faults):

@@ -509,9 +509,8 @@ def test_a_window_never_changes(ledger):
     first = Window(page_no=3, offset=30, limit=10)
     assert ledger.pages.fix("k", 1, first) == first
     assert ledger.pages.fix("k", 1, Window(page_no=3, offset=30, limit=20)) == first
-    assert ledger.pages.get("k", 1, 3) == first
-    assert ledger.pages.get("k", 1, 4) is None
-    assert ledger.pages.get("k", 2, 3) is None
+    assert ledger.pages.all("k", 1) == {3: first}
+    assert ledger.pages.all("k", 2) == {}
 
 
 def test_pages_come_in_the_order_of_their_numbers(ledger):
@@ -556,7 +555,7 @@ def test_bad_receipts_and_empty_ends_count_nothing(ledger):
 def test_a_page_of_another_attempt_is_kept_and_not_counted(ledger):
     created(ledger, state=State.COLLECTING, attempt=2)
     assert timeless(ledger.pages.record("k", 1, receipt(), care_s=5)) == receipt()
-    assert timeless(ledger.pages.get("k", 1, 0)) == receipt()
+    assert timeless(ledger.pages.all("k", 1)[0]) == receipt()
     assert counts(ledger) == (0, 0, 0, 0)
 
 

@@ -24,7 +24,7 @@ def test_all_records_of_a_large_store_are_delivered_each_once(line):
     delivery = open_delivery(result["manifest"], sha256=result["manifest_sha256"])
     assert result["state"] == "DELIVERED"
     assert [index.records for index in delivery.manifest.record_indexes] == [1_000, 101]
-    keys = delivery.record_names()
+    keys = [record.key for record in delivery.records()]
     assert len(keys) == len(set(keys)) == result["records"] == 1_101  # INPUT is a record too
     assert {path.name for path in (folder / "records").iterdir()} == {record.name[8:] for record in delivery.records()}
     assert json.loads((folder / "records" / "INPUT").read_text()) == {"page": 1}
@@ -66,7 +66,7 @@ def test_a_record_of_any_allowed_key_is_delivered(line):
     document = {"key": "names", "actor": actor, "poll_interval_secs": 1, "collect": {"records": keys}}
     result = line.submit(document).get(timeout=120)
     delivery = open_delivery(result["manifest"])
-    assert (result["items"], result["reason"], delivery.record_names()) == (3, None, keys)
+    assert (result["items"], result["reason"], [record.key for record in delivery.records()]) == (3, None, keys)
     for key in keys:
         with delivery.open_record(key) as file:
             assert json.load(file) == key

@@ -42,13 +42,14 @@ def complete_key(*states: State) -> Complete:
 
 def complete_account(incomplete: str) -> list[str]:
     """Offer the aliases with a token here or an entry in the ledger, also after a comma."""
+    from actorline.ledger.accounts import list_owners
     from actorline.settings import load_settings
 
     known: set[str] = set()
     with suppress(Exception):
         known |= set(load_settings().tokens)
         with _ledger() as ledger:
-            known |= set(ledger.aliases())
+            known |= set(list_owners(ledger))
     before, comma, last = incomplete.rpartition(",")
     return [f"{before}{comma}{alias}" for alias in sorted(known) if alias.startswith(last)]
 

@@ -195,7 +195,7 @@ def test_a_corrupt_part_ends_in_an_error_not_in_fewer_rows(tmp_path, damage):
 
 def test_records_are_read_by_their_key(tmp_path):
     delivery = open_delivery(deliver(tmp_path / "d", [], records={"OUTPUT": b"{}", "page.html": b"<p>"}))
-    assert delivery.record_names() == ["OUTPUT", "page.html"]
+    assert [record.key for record in delivery.records()] == ["OUTPUT", "page.html"]
     with delivery.open_record("page.html") as record:
         assert record.read() == b"<p>"
     with pytest.raises(NoDelivery, match=r"no record NOPE\. .*: OUTPUT, page\.html"):
