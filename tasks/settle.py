@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 @shared_task(name="actorline.settle", ignore_result=True)
 def settle(*keys: JobKey) -> None:
-    """Upkeep sends again what isn't done."""
+    """Store the final figures of these jobs; upkeep sends again those that are left."""
     for key in keys:
         try:
             settle_one(key)

@@ -95,7 +95,7 @@ class NoticeGroup(Group):
 
 
 class CareGroup(Group):
-    """By what upkeep decides whether the job's message is lost."""
+    """The fields by which upkeep decides whether the job's message is lost."""
 
     sent_at: float = 0  # when the job's last message was sent, as far as the ledger knows
     patience_s: float | None = Field(default=None, alias="patience")  # until upkeep checks again

@@ -19,7 +19,7 @@ class Agenda:
         return bool(self._store.redis.set(self._store.name("upkeep"), 1, nx=True, px=for_ms))
 
     def due_sets(self, ages: Mapping[str, float]) -> set[str]:
-        """Return those of the sets that have members due by now, or so many seconds ago (`ages`: 0, or more)."""
+        """Return the sets with a member that has been due for as many seconds as `ages` says (0: it is due by now)."""
         found = self._store.run("due_sets", [self._store.name(kind) for kind in ages], ages.values())
         kinds = list(ages)
         return {kinds[number - 1] for number in found}

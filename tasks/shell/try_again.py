@@ -1,4 +1,4 @@
-"""An entrance that can't do what it was asked yet: its message comes again, and its caller hears nothing of it."""
+"""An entrance that can't do what it was asked yet sends its message again, unseen by its caller."""
 
 from typing import Any, Final, NoReturn
 

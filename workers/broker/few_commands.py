@@ -1,7 +1,7 @@
 """A kombu channel that sends one command for what kombu sends as a transaction of four to six.
 
-Of a small job's commands these were 24, and 18 of each look of upkeep. A script is as atomic, and like a transaction it
-does nothing at all where Redis is full.
+They were 24 of a small job's commands, and 18 of those of each round of upkeep. A script is as atomic, and like a
+transaction it does nothing at all where Redis is full.
 """
 
 from typing import Any, Final
