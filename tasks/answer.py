@@ -11,9 +11,8 @@ from actorline.batches.find import result_of
 from actorline.errors import JobCancelled, JobEnded
 from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job_result import JobResult
-from actorline.jobs.outcome import exception_for
 from actorline.jobs.states import TERMINAL
-from tasks.shell.answers import has_result, is_replicated
+from tasks.shell.answers import has_result, is_replicated, outcome_of
 from tasks.shell.environment import ledger
 from tasks.shell.message_times import TimedRequest
 from tasks.shell.plain_task import PlainTask
@@ -52,10 +51,10 @@ def answer(self: "Task[Any, Any]", key: JobKey) -> dict[str, Any]:
         raise Ignore from error
     if result is None:
         raise Ignore
-    ended = exception_for(result)
-    if ended is None:
-        return result.model_dump(mode="json")
-    raise ended(result.model_dump_json())
+    outcome = outcome_of(result)
+    if isinstance(outcome, JobEnded):
+        raise outcome
+    return outcome
 
 
 def _unanswered(key: JobKey, task_id: TaskId) -> JobResult | BatchResult | None:

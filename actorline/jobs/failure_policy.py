@@ -9,7 +9,7 @@ from typing import Final
 
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
-from actorline.jobs.times import iso_time
+from actorline.jobs.times import iso_time_of
 from actorline.platform.runs import Run
 from actorline.platform.statuses import RunStatus
 
@@ -49,5 +49,5 @@ def has_come(job: Job, run: Run) -> bool:
     asked = job.chances.resurrection
     if asked is None or not run.is_terminal:
         return True
-    finished_at = iso_time(run.finished_at.timestamp()) if run.finished_at else None
+    finished_at = iso_time_of(run.finished_at)
     return (run.stats.resurrect_count or 0) >= asked.expected or finished_at != asked.finished_at

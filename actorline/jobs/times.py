@@ -10,6 +10,10 @@ def iso_time(unix_seconds: float | None) -> str | None:
     return datetime.fromtimestamp(unix_seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def iso_time_of(moment: datetime | None) -> str | None:
+    return None if moment is None else iso_time(moment.timestamp())
+
+
 def minute_text(unix_seconds: float) -> str:
     """Return `2026-11-23 08:15 UTC`, as messages give times."""
     return f"{datetime.fromtimestamp(unix_seconds, UTC):%Y-%m-%d %H:%M} UTC"

@@ -8,10 +8,10 @@ from typing import Any, Final
 import requests
 from standardwebhooks.webhooks import Webhook
 
-from actorline import __version__
 from actorline.ledger.admission.outside_places import Place
 from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.outbound.http_status import is_success
+from actorline.outbound.user_agent import USER_AGENT
 from actorline.settings import Settings
 
 NOTICE_WITHIN_SECS: Final = 20.0
@@ -53,7 +53,7 @@ def _headers(event_id: str, body: str, settings: Settings) -> dict[str, str]:
     now = datetime.now(UTC)
     headers = {
         "Content-Type": "application/json",
-        "User-Agent": f"actorline/{__version__}",
+        "User-Agent": USER_AGENT,
         "webhook-id": event_id,
         "webhook-timestamp": str(int(now.timestamp())),
     }

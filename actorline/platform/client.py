@@ -14,9 +14,9 @@ import requests
 import urllib3
 from pydantic import SecretStr
 
-from actorline import __version__
 from actorline.api_token import is_token
 from actorline.outbound.http_status import is_success
+from actorline.outbound.user_agent import USER_AGENT
 from actorline.platform.body import Body
 from actorline.platform.describe import describe_request
 from actorline.platform.error_mapping import error_from_fault, error_from_response
@@ -32,9 +32,6 @@ Params = Mapping[str, str | int]
 T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
-
-USER_AGENT: Final = f"actorline/{__version__}"
-"""Of all calls but starts, whose user agent has a marker."""
 
 # A worker has tens of threads, each with one request at a time.
 POOL_SIZE: Final = 64

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from actorline import __version__
 from actorline.identifiers import JobKey, RunId
+from actorline.outbound.user_agent import USER_AGENT
 from actorline.platform.statuses import TRANSITIONAL_STATUSES
 
 if TYPE_CHECKING:  # a digest is wanted also where nothing is read from the platform
@@ -51,7 +51,7 @@ def digest_of(key: JobKey) -> str:
 
 def make_marker(installation: str, key: JobKey, attempt: int) -> str:
     """Make a marker: `actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)`"""
-    return f"actorline/{__version__} ({installation}/{digest_of(key)}.{attempt})"
+    return f"{USER_AGENT} ({installation}/{digest_of(key)}.{attempt})"
 
 
 def tag_of(marker: str) -> str:

@@ -58,7 +58,7 @@ def _show_end(job: Job) -> None:
     Its id is made from the job, so that an end which is shown twice is one row.
     """
     task_id = TaskId(str(uuid5(NAMESPACE_URL, f"actorline:{job.key}:{job.epoch}")))
-    show_order_ended(task_id, _order_name(job), _described(job), _outcome(JobResult.of(job)))
+    show_order_ended(task_id, _order_name(job), _described(job), outcome_of(JobResult.of(job)))
 
 
 def answer_caller(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) -> None:
@@ -114,7 +114,7 @@ def store_answer(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) ->
         parent_id=caller.get("parent_id"),
         ignore_result=bool(caller.get("ignore_result")),
     )
-    outcome = _outcome(result)
+    outcome = outcome_of(result)
     if isinstance(outcome, JobEnded):
         backend.mark_as_failure(task_id, outcome, request=request, store_result=not request.ignore_result)
     else:
@@ -127,7 +127,7 @@ def _send_answer(ended: Job | Batch, task_id: TaskId, caller: dict[str, Any]) ->
     current_app.send_task("actorline.answer", [ended.key], task_id=task_id, **options)
 
 
-def _outcome(result: JobResult | BatchResult) -> JobEnded | dict[str, Any]:
+def outcome_of(result: JobResult | BatchResult) -> JobEnded | dict[str, Any]:
     """Return what a caller gets: the result, or the exception to raise."""
     raised = exception_for(result)
     return raised(result.model_dump_json()) if raised else result.model_dump(mode="json")

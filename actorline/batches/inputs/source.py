@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import requests
 import urllib3
 
-from actorline import __version__
 from actorline.batches.inputs.check_lines import REFUSED
 from actorline.delivery.formats.child import ChildFailed, run_child
 from actorline.delivery.sink import MissingFile, SinkError, is_below, open_sink
@@ -17,6 +16,7 @@ from actorline.delivery.sink.local import folder_url, local_path
 from actorline.errors import Code, Refused
 from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.outbound.http_status import is_server_error, is_success
+from actorline.outbound.user_agent import USER_AGENT
 from actorline.outbound.web_address import address_problem
 from actorline.settings import Settings
 
@@ -137,7 +137,7 @@ def _readable() -> Iterator[None]:
 
 @contextmanager
 def _requested(url: str, settings: Settings) -> Iterator[_Source]:
-    headers = {"User-Agent": f"actorline/{__version__}", "Accept": "*/*"}
+    headers = {"User-Agent": USER_AGENT, "Accept": "*/*"}
     try:
         with (
             exchange(settings.input_hosts, within_s=SOURCE_WITHIN_SECS) as session,

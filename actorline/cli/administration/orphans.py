@@ -10,7 +10,7 @@ from actorline.cli.ordering.run import send
 from actorline.cli.terminal.output import out, print_json, say
 from actorline.cli.terminal.times import short_time
 from actorline.errors import Code, Unavailable
-from actorline.jobs.times import iso_time
+from actorline.jobs.times import iso_time_of
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
 from actorline.platform.runs import abort_run
@@ -87,7 +87,7 @@ def _report(orphan: Orphan, done: str, *, as_json: bool) -> None:
         "run_status": run.status,
         "actor_id": run.act_id,
         "account": orphan.account,
-        "started_at": iso_time(run.started_at.timestamp()),
+        "started_at": iso_time_of(run.started_at),
         "cost_usd": run.usage_total_usd,
         "job": orphan.key,
         "done": done,

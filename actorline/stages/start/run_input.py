@@ -10,7 +10,6 @@ from typing import Final
 import requests
 import urllib3
 
-from actorline import __version__
 from actorline.delivery.formats.json_lines import parse_row
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import MAX_INPUT_BYTES
@@ -21,6 +20,7 @@ from actorline.ledger.admission.outside_places import Place
 from actorline.ledger.ledger import Ledger
 from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.outbound.http_status import is_server_error, is_success
+from actorline.outbound.user_agent import USER_AGENT
 from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
 from actorline.platform.errors import Forbidden, NotFound
@@ -76,7 +76,7 @@ def _find_id(platform: Platform, kind: str, name: str) -> str | None:
 
 def fetch_input(document: JobDocument, settings: Settings, place: Place) -> RunInput:
     """Fetch the input from its URL. Raises UnreadableInput, or what `place` raises if it is lost."""
-    headers = {"User-Agent": f"actorline/{__version__}", "Accept": document.input_type or "*/*"}
+    headers = {"User-Agent": USER_AGENT, "Accept": document.input_type or "*/*"}
     try:
         with (
             exchange(settings.input_hosts, within_s=INPUT_WITHIN_SECS) as session,

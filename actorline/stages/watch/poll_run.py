@@ -14,7 +14,7 @@ from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.jobs.times import iso_time
+from actorline.jobs.times import iso_time, iso_time_of
 from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
@@ -298,8 +298,8 @@ def run_fields(run: Run, settings: Settings) -> JobFields:
         "dataset_id": run.default_dataset_id,
         "key_value_store_id": run.default_key_value_store_id,
         "cost_usd": run.usage_total_usd,
-        "run_started_at": iso_time(run.started_at.timestamp()),
-        "run_finished_at": iso_time(run.finished_at.timestamp()) if run.finished_at else None,
+        "run_started_at": iso_time_of(run.started_at),
+        "run_finished_at": iso_time_of(run.finished_at),
     }
 
 

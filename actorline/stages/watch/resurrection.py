@@ -16,7 +16,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJob, Step, Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.jobs.times import iso_time
+from actorline.jobs.times import iso_time_of
 from actorline.jobs.within_deadline import within_deadline
 from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurable
@@ -123,7 +123,7 @@ class Resurrector:
         intent = Resurrection(
             expected=(run.stats.resurrect_count or 0) + 1,
             at=self.ledger.now(),
-            finished_at=iso_time(run.finished_at.timestamp()) if run.finished_at else None,
+            finished_at=iso_time_of(run.finished_at),
         )
         number = job.chances.resurrects + 1
         step = self._note(
