@@ -6,7 +6,7 @@ from celery import Task, shared_task
 from celery.exceptions import Ignore
 
 from actorline.identifiers import JobKey
-from actorline.jobs.step import Ended, Moved, Park, Stop, Wait
+from actorline.jobs.step import Ended, Stop
 from actorline.stages.collect.fetch_pages import load_collecting
 from actorline.stages.collect.finish_job import Finisher, NextWave
 from tasks.shell.answers import end_for_callers
@@ -34,7 +34,7 @@ def finish(task: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
         case NextWave(epoch=next_epoch, seconds=seconds):
             report_to_callers(key)
             raise task.replace(next_wave(key, next_epoch, seconds))
-        case Moved() | Wait() | Park() | Stop():
+        case Stop():
             raise Ignore
         case _:
             assert_never(step)

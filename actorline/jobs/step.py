@@ -33,6 +33,9 @@ class Ended:
 
 Step = Moved | Wait | Park | Stop | Ended
 
+LastStep = Stop | Ended
+"""The result of what ends a job."""
+
 
 class LostJob(Exception):
     """Another execution has the job, or it is no longer wanted: this execution must not act for it."""

@@ -9,7 +9,7 @@ from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.groups import RunGroup
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, target
-from actorline.jobs.step import Ended, Step, Stop
+from actorline.jobs.step import Ended, LastStep, Stop
 from actorline.jobs.timeline_event import LOG_BEGINS, TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
@@ -101,7 +101,7 @@ def guard_reason(job: Job) -> Reason | None:
     return Reason(code=Code.GUARD_BROKEN, message=message, billed=job.run.id is not None)
 
 
-def end_for_sink(ledger: Ledger, job: Job, error: SinkError, failure: Reason | None = None) -> Step:
+def end_for_sink(ledger: Ledger, job: Job, error: SinkError, failure: Reason | None = None) -> LastStep:
     """End a job whose rows can't be delivered; while that may pass, `error` is raised again and the stage repeated.
 
     `failure`: why the rows weren't complete before that; if that was the sink as well, it has been tried often enough.
@@ -122,7 +122,7 @@ def end_job(
     *,
     fields: JobFields | None = None,
     data: Mapping[str, object] | None = None,
-) -> Step:
+) -> LastStep:
     """End the job. Its callers are answered by the next stage, and by upkeep until each of them is.
 
     `fields`: see `Change`; `data`: what else the timeline says about the end.

@@ -4,7 +4,7 @@ from actorline.delivery.sink import SUCCESS, SinkError, open_sink
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import Event, State
-from actorline.jobs.step import Step
+from actorline.jobs.step import LastStep
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.settings import Settings
@@ -31,7 +31,7 @@ def find_delivery(ledger: Ledger, job: Job) -> Job | None:
     return earlier if is_young and _still_exists(earlier) else None
 
 
-def reuse(ledger: Ledger, job: Job, earlier: Job) -> Step:
+def reuse(ledger: Ledger, job: Job, earlier: Job) -> LastStep:
     """End the job with what was delivered before: rows, run and age are the earlier job's, and it costs nothing."""
     run, rows = earlier.run, earlier.collection
     facts: JobFields = {

@@ -24,7 +24,7 @@ from actorline.jobs.document.delta import JobChanges
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job
 from actorline.jobs.states import TRANSITIONS, Event, State, target
-from actorline.jobs.step import LostJob, Step, Stop
+from actorline.jobs.step import LastStep, LostJob, Stop
 from actorline.jobs.times import iso_time
 from actorline.keep_alive import renewed
 from actorline.ledger.change import Change
@@ -49,7 +49,7 @@ class Deliverer:
     settings: Settings
     installation: str
 
-    def deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: ExecutionToken) -> Step:
+    def deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: ExecutionToken) -> LastStep:
         """End the job with what is stored of it; `failure`: why that isn't everything.
 
         Raises PlatformError if the records can't be listed, and SinkError while that may pass: both are tried again.
@@ -83,7 +83,7 @@ class Deliverer:
             return end_for_sink(self.ledger, job, error, failure)
         return self._end(job, manifest, sink.file_url(MANIFEST))
 
-    def _end(self, job: Job, manifest: Manifest, url: str) -> Step:
+    def _end(self, job: Job, manifest: Manifest, url: str) -> LastStep:
         (event,) = (event for event in TRANSITIONS[State.COLLECTING] if target(event) == manifest.state)
         delivered = event in {Event.DELIVER, Event.DELIVER_PARTIAL}
         if event is Event.DELIVER:

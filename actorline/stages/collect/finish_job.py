@@ -10,7 +10,7 @@ from actorline.identifiers import DatasetId, ExecutionToken, RunId
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
-from actorline.jobs.step import Step, Stop
+from actorline.jobs.step import LastStep, Stop
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
@@ -48,7 +48,7 @@ class Finisher:
     settings: Settings
     installation: str
 
-    def advance(self, job: Job, pages: Pages, execution: ExecutionToken) -> Step | NextWave:
+    def advance(self, job: Job, pages: Pages, execution: ExecutionToken) -> LastStep | NextWave:
         """Return what to do next; Ended: the job has its end."""
         if job.stop_wish:
             reason = stop_reason(job, job.stop_wish)
@@ -57,7 +57,7 @@ class Finisher:
             return self._deliver(job, pages, None, execution)
         return self._look_at(job, pages, execution)
 
-    def _look_at(self, job: Job, pages: Pages, execution: ExecutionToken) -> Step | NextWave:
+    def _look_at(self, job: Job, pages: Pages, execution: ExecutionToken) -> LastStep | NextWave:
         verdict = judge(pages, start=job.document.collect.offset, stop=stop_of(job, job.collection.items_end))
         match verdict:
             case Proof(end=end):
@@ -72,7 +72,7 @@ class Finisher:
             case _:
                 assert_never(verdict)
 
-    def _settle(self, job: Job, pages: Pages, end: int, execution: ExecutionToken) -> Step | NextWave:
+    def _settle(self, job: Job, pages: Pages, end: int, execution: ExecutionToken) -> LastStep | NextWave:
         """Believe the end that was read when the platform's counter, which lags behind the items, has reached it, or
         has had time enough to do so.
         """
@@ -98,7 +98,7 @@ class Finisher:
         says = _last_total(pages)
         return job.failures >= WAVE_TRIES - 1 and says is not None and says <= end
 
-    def _settle_moving(self, job: Job, pages: Pages, execution: ExecutionToken) -> Step | NextWave:
+    def _settle_moving(self, job: Job, pages: Pages, execution: ExecutionToken) -> LastStep | NextWave:
         """Believe windows that are counted from the last row only if no row came: each new one moves them."""
         wait = (job.collection.stored_at or 0) + self.settings.dataset_lag_secs - self.ledger.now()
         if wait > 0:
@@ -119,7 +119,7 @@ class Finisher:
         """
         return max(settled_at(job, self.settings) - self.ledger.now(), 0)
 
-    def _mend(self, job: Job, pages: Pages, gap: Gap, execution: ExecutionToken) -> Step | NextWave:
+    def _mend(self, job: Job, pages: Pages, gap: Gap, execution: ExecutionToken) -> LastStep | NextWave:
         """Fetch just the pages that aren't stored again; after some waves that bring nothing, end without them.
 
         A missing dataset is believed as late as everything else: it was then missing during all waves.
@@ -133,7 +133,7 @@ class Finisher:
         worst = final or (bad[0] if bad else None)
         return self._deliver(job, pages, _missing_pages(job, pages, gap, worst), execution)
 
-    def _again(self, job: Job, seconds: float, *, failed: bool = False) -> Step | NextWave:
+    def _again(self, job: Job, seconds: float, *, failed: bool = False) -> LastStep | NextWave:
         epoch = self.ledger.change(
             job.key,
             Change(
@@ -146,7 +146,9 @@ class Finisher:
         )
         return Stop() if epoch is None else NextWave(epoch, seconds)
 
-    def _deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: ExecutionToken) -> Step | NextWave:
+    def _deliver(
+        self, job: Job, pages: Pages, failure: Reason | None, execution: ExecutionToken
+    ) -> LastStep | NextWave:
         judge = RowsJudge(self.ledger, self.settings)
         if failure is None:
             job = judge.judge_all(job, pages)

@@ -9,7 +9,7 @@ from actorline.errors import Code, Reason
 from actorline.identifiers import ExecutionToken
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
-from actorline.jobs.step import Ended, Step, Stop
+from actorline.jobs.step import Ended, LastStep, Stop
 from actorline.ledger.change import Change
 from actorline.platform.errors import Forbidden, NotFound, PlatformUnavailable
 from actorline.settings import Settings
@@ -49,7 +49,7 @@ class FinisherThatTells(Finisher):
 
     failures: list[Reason | None]
 
-    def _deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: str) -> Step:  # noqa: ARG002
+    def _deliver(self, job: Job, pages: Pages, failure: Reason | None, execution: str) -> LastStep:  # noqa: ARG002
         FinisherThatTells.failures = [failure]
         return Ended()
 
@@ -58,7 +58,7 @@ def finisher(ledger: LedgerOfOneJob) -> Finisher:
     return FinisherThatTells(cast("Any", ledger), cast("Any", None), Settings(dataset_lag_secs=10), "here")
 
 
-def advance(ledger: LedgerOfOneJob) -> Step | NextWave:
+def advance(ledger: LedgerOfOneJob) -> LastStep | NextWave:
     collecting = load_collecting(cast("Any", ledger), "k", 1)
     return finisher(ledger).advance(*collecting, "x") if collecting else Stop()
 
@@ -232,7 +232,7 @@ def priced(collecting, monkeypatch):
     monkeypatch.setattr(finish_job.Deliverer, "deliver", lambda *_: Ended())
     ledger = collecting(order={"actor": "x", "guard": {"max_usd_per_1000": 5}}, run_id="r", cost_usd=0.1, now=2000.0)
 
-    def finish(error: Exception) -> Step | NextWave:
+    def finish(error: Exception) -> LastStep | NextWave:
         monkeypatch.setattr(finish_job, "get_run", Mock(side_effect=error))
         finisher = Finisher(cast("Any", ledger), cast("Any", None), Settings(), "here")
         return finisher.advance(ledger.job, {0: receipt(0, total=10, ends=True)}, ExecutionToken("x"))
