@@ -198,4 +198,4 @@ class Waves:
 def stop_batch(ledger: Ledger, key: JobKey, wish: StopWish, *, reason: Reason | None = None) -> bool:
     """Record that the batch is to stop: no member is made from now on. `reason`: why it fails, if nobody wished it."""
     fields = {"wanted": wish, **({"reason": reason.model_dump_json()} if reason else {})}
-    return ledger.batches.change(key, BatchChange(due_in_s=0, fields=fields, guards={"wanted": ""}), states=LIVE)
+    return ledger.batches.change(key, BatchChange(due_in_s=0, fields=fields, guards={"wanted": None}), states=LIVE)

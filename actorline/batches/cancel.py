@@ -19,7 +19,7 @@ def cancel_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, r
     change = BatchChange(
         due_in_s=0,
         fields={"wanted": StopWish.CANCEL, asked: "@now"},
-        guards={asked: ""},
+        guards={asked: None},
         event=TimelineEvent.CANCEL_ASKED,
         data=sender.facts() if sender else {},
     )

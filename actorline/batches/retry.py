@@ -53,7 +53,7 @@ def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, re
         batch,
         BatchEvent.RESTART if batch.inputs is None else BatchEvent.RETRY,
         due_in_s=0,
-        guards={asked: ""},
+        guards={asked: None},
         fields={
             **NOT_ENDED,
             asked: "@now",

@@ -219,7 +219,7 @@ class BatchStore:
             due_in_s=CALLERS_CARE_SECS,
             timeline=TimelineEvent.ENDED,
             data={"state": state, **({"code": reason.code, "message": reason.message} if reason else {})},
-            guards={"retries": batch.retries or ""},
+            guards={"retries": batch.retries or None},
         )
 
     # -- what went wrong

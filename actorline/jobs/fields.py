@@ -15,9 +15,7 @@ from actorline.jobs.states import State
 NOW: Final = "@now"
 """Replaced by the time of the change, by Redis's clock."""
 
-Empty = Literal[""] | None
-Moment = float | Literal["@now"] | Empty
-
+Moment = float | Literal["@now"] | None
 
 STORED_AS: Final = {"stop_wish": "wanted", "is_planned": "resume"}
 """The fields that have another name in the hash: names on the wire stay when a word changes."""
@@ -31,10 +29,10 @@ class JobFields(TypedDict, total=False):
     attempt: int | None
     retries: int | None
     retried_at: Moment
-    stop_wish: StopWish | Empty
-    intent: Intent | Empty
+    stop_wish: StopWish | None
+    intent: Intent | None
     sink: str | None
-    reservation: Reservation | Empty
+    reservation: Reservation | None
     run_id: RunId | None
     run_status: str | None
     run_message: str | None
@@ -45,7 +43,7 @@ class JobFields(TypedDict, total=False):
     missing_since: Moment
     hinted_at: Moment
     resurrects: int | None
-    resurrection: Resurrection | Empty
+    resurrection: Resurrection | None
     new_runs: int | None
     run_log: str | None
     items_total: int | None
@@ -66,7 +64,7 @@ class JobFields(TypedDict, total=False):
     notice_at: Moment
     figures_settled: bool | int | None
     spent_usd: float | None
-    stray_costs: Mapping[RunId, float] | Empty
+    stray_costs: Mapping[RunId, float] | None
     started_at: Moment
     run_started_at: str | None
     run_finished_at: str | None
@@ -88,13 +86,13 @@ class JobFields(TypedDict, total=False):
     input_failures: int | None
     failed_as: str | None
     failed_alike: int | None
-    reason: Reason | Empty
-    broken: Broken | Empty
-    enough: Enough | Empty
+    reason: Reason | None
+    broken: Broken | None
+    enough: Enough | None
     manifest: str | None
     manifest_sha256: str | None
     delta_base: str | None
-    changes: JobChanges | Empty
+    changes: JobChanges | None
     poll_no: int | None
     poll_by: str | None
     poll_until: Moment

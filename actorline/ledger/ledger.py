@@ -241,7 +241,7 @@ class Ledger:
         self, key: JobKey, change: Change, epoch: int | None, states: Iterable[State]
     ) -> tuple[list[str], list[Any]]:
         """Return what the script is called with."""
-        guards = _by_stored_name({**change.guards, **({change.once: ""} if change.once else {})})
+        guards = _by_stored_name({**change.guards, **({change.once: None} if change.once else {})})
         fields = _by_stored_name({**change.fields, **({change.once: NOW} if change.once else {})})
         keys = [
             self.name("job", key),

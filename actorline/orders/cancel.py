@@ -46,7 +46,7 @@ def _change(ledger: Ledger, keys: Sequence[JobKey], wish: Change) -> set[JobKey]
     won = ledger.change_each(keys, wish, states=LIVE - {State.ABORTING})
     rest = [key for key in keys if key not in won]
     if rest:  # an abort for another reason, such as enough rows, becomes that of a cancel
-        won += ledger.change_each(rest, replace(wish, guards={"reason": ""}), states={State.ABORTING})
+        won += ledger.change_each(rest, replace(wish, guards={"reason": None}), states={State.ABORTING})
     return set(won)
 
 

@@ -136,7 +136,7 @@ def end_job(
             due_in_s=ANSWER_CARE_SECS if job.run.id is None else FIGURES_CARE_SECS,
             event=TimelineEvent.ENDED,
             data=entry,
-            fields={"ended_at": NOW, "intent": "", "failures": 0, "reason": reason, **(fields or {})},
+            fields={"ended_at": NOW, "intent": None, "failures": 0, "reason": reason, **(fields or {})},
         ),
     )
     return Ended() if moved else Stop()

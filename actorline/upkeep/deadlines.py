@@ -32,7 +32,7 @@ def _expire(ledger: Ledger, key: JobKey) -> bool:
         # not a job that is already being stopped for another reason
         expired = Change(
             due_in_s=0,
-            guards={"stop_wish": "", "reason": ""},
+            guards={"stop_wish": None, "reason": None},
             fields={"stop_wish": StopWish.EXPIRE, "is_planned": True},
         )
         won = ledger.change(key, expired, states=LIVE - {State.ABORTING}, epoch=None)

@@ -45,7 +45,7 @@ def _stop(ledger: Ledger, job: Job, spent: AbstractSet[Place]) -> bool:
     budget, period = min(_places(job) & spent)
     stopped = Change(
         due_in_s=0,
-        guards={"stop_wish": "", "reason": ""},
+        guards={"stop_wish": None, "reason": None},
         event=TimelineEvent.CANCEL_ASKED,
         data={"door": "upkeep", "budget": budget, "message": f"its hard limit of {period} is spent"},
         fields={"stop_wish": StopWish.BUDGET, "is_planned": True},

@@ -145,7 +145,7 @@ class Histories(RuleBasedStateMachine):
         wanted = reservation_of(job, BUDGETS, self.now)
         assert wanted
         fields: Any = {"intent": Intent(attempt=job.attempt, marker="m", at=self.now), "reservation": wanted}
-        announced = Change(guards={"intent": ""}, on_disk=True, fields=fields)
+        announced = Change(guards={"intent": None}, on_disk=True, fields=fields)
         is_over = bool(self.ledger.budgets.without_room(wanted))
         try:
             moved = self.sent(lambda: self.ledger.move(job, Event.START, announced), twice=twice)
@@ -164,7 +164,7 @@ class Histories(RuleBasedStateMachine):
             self.ledger.runs.record(job.key, job.attempt, job.epoch, run_id, states=states, care_s=5, found=twice)
 
     def _start_made_no_run(self, model: Model, job: Job, _: st.DataObject, twice: bool) -> None:
-        assert self.sent(lambda: self.ledger.move(job, Event.HOLD, Change(fields={"intent": ""})), twice=twice)
+        assert self.sent(lambda: self.ledger.move(job, Event.HOLD, Change(fields={"intent": None})), twice=twice)
         model.last.held = 0
 
     def _run_costs(self, model: Model, job: Job, data: st.DataObject, twice: bool) -> None:
@@ -210,7 +210,7 @@ class Histories(RuleBasedStateMachine):
 
     def _late_execution(self, job: Job) -> None:
         """Let an execution that lost the job try to change it."""
-        late = Change(fields={"cost_usd": 1.0, "intent": "", "figures_settled": True})
+        late = Change(fields={"cost_usd": 1.0, "intent": None, "figures_settled": True})
         assert self.ledger.change(job.key, late, states=State, epoch=job.epoch + 1) is None
 
     # -- what always holds

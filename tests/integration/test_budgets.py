@@ -62,7 +62,7 @@ def start(ledger: Ledger, key: str, budgets: Budgets = TEN_A_DAY, *, at: float =
         "intent": Intent(attempt=job.attempt, marker="m", at=at),
         "reservation": reservation_of(job, budgets, at),
     }
-    return ledger.move(job, Event.START, Change(guards={"intent": ""}, on_disk=True, fields=fields))
+    return ledger.move(job, Event.START, Change(guards={"intent": None}, on_disk=True, fields=fields))
 
 
 def run(ledger: Ledger, key: str, run_id: str) -> None:

@@ -95,7 +95,7 @@ class OutsidePlaces:
     def _let_go_on(self, key: JobKey, job: Job | None) -> bool:
         """Let a job or batch go on at once if it still waits for a place, and return whether it does."""
         if job is None:  # a batch calls a server for its notice only
-            change = BatchChange(fields={"notice_at": ""}, guards={"url_told": ""})
+            change = BatchChange(fields={"notice_at": None}, guards={"url_told": None})
             return self.ledger.batches.change(key, change, states=TERMINAL)
         if not _waits(job):
             return False

@@ -102,7 +102,7 @@ class Comparison:
         won = self.ledger.change(
             self.job.key,
             Change(
-                guards={"delta_base": ""},
+                guards={"delta_base": None},
                 fields={"delta_base": base},
                 event=TimelineEvent.COMPARING,
                 data={} if base == NO_BASE else {"base": base},

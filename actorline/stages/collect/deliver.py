@@ -144,7 +144,7 @@ class Deliverer:
         won = self.ledger.change(
             job.key,
             Change(
-                guards={"stop_wish": job.stop_wish or ""},
+                guards={"stop_wish": job.stop_wish},
                 due_in_s=self.settings.lost_message_secs,
                 fields={"sent_at": NOW},
             ),

@@ -113,7 +113,7 @@ class RowsJudge:
             job.key,
             Change(
                 due_in_s=0 if stops else "unchanged",
-                guards={"stop_wish": "", "reason": "", "broken": "", "attempt": job.attempt},
+                guards={"stop_wish": None, "reason": None, "broken": None, "attempt": job.attempt},
                 event=TimelineEvent.GUARD_BROKEN,
                 data={"rule": broken.rule, "message": words, "bad_rows": rows, "cost_usd": job.run.cost_usd},
                 fields={"broken": told, **({"stop_wish": StopWish.GUARD, "is_planned": True} if stops else {})},
@@ -128,7 +128,7 @@ class RowsJudge:
             job.key,
             Change(
                 due_in_s=0,
-                guards={"stop_wish": "", "reason": "", "enough": "", "attempt": job.attempt},
+                guards={"stop_wish": None, "reason": None, "enough": None, "attempt": job.attempt},
                 event=TimelineEvent.ENOUGH_ROWS,
                 data={
                     "rule": enough.rule,

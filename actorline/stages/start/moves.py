@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal, assert_never
+from typing import Final, assert_never
 
 import redis
 
@@ -205,7 +205,7 @@ class StartMoves:
         """Wait in the account's line until the job is called. Logged once."""
         event = None if job.waiting_for == wait.code else TimelineEvent.WAITING
         data = {"code": wait.code, "message": wait.message}
-        if self._hold(job, LINE_CARE_SECS, event, data, {"intent": "", "waiting_for": wait.code}):
+        if self._hold(job, LINE_CARE_SECS, event, data, {"intent": None, "waiting_for": wait.code}):
             self._line(job).enter(job, was_refused=wait.was_refused, is_full=wait.is_full)
         if wait.needs_less:
             self._line(job).call_behind(job)
@@ -215,7 +215,7 @@ class StartMoves:
         is_known = job.waiting_for == Code.BUDGET
         data = {"code": Code.BUDGET, "message": waiting_text(wait.reservation, wait.full)}
         fields: JobFields = {
-            "intent": "",
+            "intent": None,
             "waiting_for": Code.BUDGET,
             "waiting_until": waits_until(wait.full),
         }
@@ -226,7 +226,7 @@ class StartMoves:
 
     def _try_later(self, job: Job, wait: TryLater) -> None:
         seconds = max(back_off_s(job.failures), wait.at_least_s or 0)
-        fields: JobFields = {"intent": "", "waiting_for": wait.reason.code, "failures": job.failures + 1}
+        fields: JobFields = {"intent": None, "waiting_for": wait.reason.code, "failures": job.failures + 1}
         if wait.input_failed:
             fields["input_failures"] = job.input_failures + 1
         data = {"code": wait.reason.code, "message": wait.reason.message, "seconds": seconds}
@@ -259,10 +259,11 @@ class StartMoves:
             begins["waiting_since"] = job.waiting_since
         fields = {"is_planned": True, **begins, **(fields or {})}
         held = Change(due_in_s=seconds, event=event, data=data or {}, fields=fields)
-        if "intent" not in fields or fields["intent"]:
+        takes_back = "intent" in fields and fields["intent"] is None
+        if not takes_back:
             return self.ledger.move(job, Event.HOLD, held)
         # an intent that is taken back is our own: another execution may have announced a start meanwhile
-        known: Sequence[Intent | Literal[""]] = (*self.announced, "")
+        known: Sequence[Intent | None] = (*self.announced, None)
         if any(self.ledger.move(job, Event.HOLD, replace(held, guards={"intent": intent})) for intent in known):
             return True
         self._take_back(job)
@@ -273,7 +274,7 @@ class StartMoves:
         example, and would search for the run.
         """
         for intent in self.announced:
-            change = Change(guards={"intent": intent}, fields={"intent": ""})
+            change = Change(guards={"intent": intent}, fields={"intent": None})
             self.ledger.change(job.key, change, states=START_STATES, epoch=None)
 
     def _plan(

@@ -104,7 +104,7 @@ class Post:
         reserved: JobFields = {"reservation": reservation, "waiting_since": None, "waiting_until": None}
         announced = Change(
             due_in_s=look_secs(job),
-            guards={"intent": "", "stop_wish": ""},
+            guards={"intent": None, "stop_wish": None},
             on_disk=True,
             event=TimelineEvent.STARTING,
             data={"attempt": job.attempt},

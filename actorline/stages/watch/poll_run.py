@@ -78,11 +78,11 @@ class Poller:
             Event.ABORT,
             Change(
                 due_in_s=self.settings.lost_message_secs,
-                guards={"stop_wish": job.stop_wish or ""},  # another wish that came meanwhile made the job due at once
+                guards={"stop_wish": job.stop_wish},  # another wish that came meanwhile made the job due at once
                 event=TimelineEvent.ABORTING,
                 data={"wanted": stop_wish},
                 fields={
-                    "stop_wish": "",
+                    "stop_wish": None,
                     "is_planned": False,  # this is the look that was planned: another would abort beside it
                     "sent_at": NOW,
                     **({"reason": stop_reason(job, stop_wish)} if stop_wish in STOP_EVENTS else {}),
@@ -105,7 +105,7 @@ class Poller:
             job.key,
             Change(
                 due_in_s=every_s + self.settings.lost_message_secs,
-                guards={"stop_wish": job.stop_wish or ""},  # one that came meanwhile made the job due at once
+                guards={"stop_wish": job.stop_wish},  # one that came meanwhile made the job due at once
                 event=TimelineEvent.RUN_STATUS if changed else None,
                 data={"run_status": run.status},
                 fields={
@@ -176,7 +176,7 @@ class Poller:
             Event.NEW_RUN,
             Change(
                 due_in_s=0,
-                guards={"stop_wish": ""},
+                guards={"stop_wish": None},
                 event=TimelineEvent.NEW_RUN,
                 data={"attempt": job.attempt + 1, "run_status": run.status, "cost_usd": run.usage_total_usd},
                 fields={**next_attempt(seen), "new_runs": job.chances.new_runs + 1},
@@ -206,7 +206,7 @@ class Poller:
             Event.COLLECT,
             Change(
                 due_in_s=self.settings.lost_message_secs,
-                guards={"stop_wish": job.stop_wish or ""} if is_watched(job.document) else {},  # that it is to stop
+                guards={"stop_wish": job.stop_wish} if is_watched(job.document) else {},  # that it is to stop
                 event=TimelineEvent.COLLECTING,
                 fields={
                     "collecting_at": NOW,
@@ -267,7 +267,7 @@ class Poller:
             job.key,
             Change(
                 due_in_s=every_s + self.settings.lost_message_secs,
-                guards={"stop_wish": job.stop_wish or ""},
+                guards={"stop_wish": job.stop_wish},
                 event=TimelineEvent.POLL_FAILED if job.failures in {0, 9, 99} else None,
                 data={"message": str(error)},
                 fields={

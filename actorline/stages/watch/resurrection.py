@@ -151,7 +151,7 @@ class Resurrector:
         won = self.ledger.change(
             job.key,
             Change(
-                guards={"stop_wish": ""},
+                guards={"stop_wish": None},
                 due_in_s=wait.seconds + self.settings.lost_message_secs,
                 event=event,
                 data=data,

@@ -140,7 +140,7 @@ def test_one_change_ends_a_job_with_or_without_more_fields(make_job, event):
         assert (moved, by) == (job, event)
         assert change.data["state"] in TERMINAL
         assert isinstance(change.due_in_s, float)  # upkeep looks after the callers
-        assert change.fields == {"ended_at": "@now", "intent": "", "failures": 0, "reason": None, **(fields or {})}
+        assert change.fields == {"ended_at": "@now", "intent": None, "failures": 0, "reason": None, **(fields or {})}
 
 
 def test_who_loses_the_end_does_not_answer_the_callers(make_job):
