@@ -8,6 +8,24 @@ from actorline.shutdown import give_back_if_stopping
 
 
 @contextmanager
+def every(seconds: float, call: Callable[[], None], *, thread_name: str) -> Iterator[None]:
+    """Call `call`, which mustn't raise, every so many seconds in a thread of its own, until the block ends."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.wait(seconds):
+            call()
+
+    thread = threading.Thread(target=repeat, name=thread_name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@contextmanager
 def renewed(
     renew: Callable[[], None], every_s: float, *, cut: Callable[[], None] = lambda: None
 ) -> Iterator[Callable[[], None]]:
@@ -17,32 +35,27 @@ def renewed(
     GivenBack if this process is stopping. `cut` is called as soon as there is something to raise, to end what the
     block waits for; an error that this causes in the block is raised as the cause.
     """
-    ended = threading.Event()
     failures: list[Exception] = []
 
     def keep_on() -> None:
-        while not ended.wait(every_s):
-            try:
-                give_back_if_stopping()
-                renew()
-            except Exception as error:  # noqa: BLE001 - the check raises it in the block's own thread
-                failures.append(error)
-                cut()
-                return
+        if failures:
+            return
+        try:
+            give_back_if_stopping()
+            renew()
+        except Exception as error:  # noqa: BLE001 - the check raises it in the block's own thread
+            failures.append(error)
+            cut()
 
     def check() -> None:
         give_back_if_stopping()
         if failures:
             raise failures[0]
 
-    thread = threading.Thread(target=keep_on, name="renewing", daemon=True)
-    thread.start()
-    try:
-        yield check
-    except Exception as error:
-        if failures and error is not failures[0]:
-            raise failures[0] from error
-        raise
-    finally:
-        ended.set()
-        thread.join()
+    with every(every_s, keep_on, thread_name="renewing"):
+        try:
+            yield check
+        except Exception as error:
+            if failures and error is not failures[0]:
+                raise failures[0] from error
+            raise

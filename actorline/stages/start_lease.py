@@ -1,6 +1,5 @@
 """The lease of a start: one execution sends it, and keeps the lease for as long as it lives and waits for the reply."""
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -10,6 +9,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.jobs.job import Job
+from actorline.keep_alive import every
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 
@@ -21,30 +21,22 @@ log = Logger(__name__)
 
 
 @contextmanager
-def holding_on(ledger: Ledger, job: Job, *leases: Lock, keeps_due: bool = True) -> Iterator[None]:
-    """Keep the leases, and upkeep away, for as long as this execution lives: a reply, or a search, may take minutes.
-
-    Not away (`keeps_due`) from a synchronous start, whose run is looked for while its reply is waited for.
+def holding_on(ledger: Ledger, job: Job, *leases: Lock, postpones_due: bool = True) -> Iterator[None]:
+    """Renew the leases while the block runs, as a reply or a search may take minutes, and with `postpones_due` keep
+    upkeep from the job. A synchronous start doesn't: its run is looked for while its reply is awaited.
     """
-    over = threading.Event()
 
     def renew() -> None:
-        while not over.wait(START_LEASE_RENEW_SECS):
-            try:
-                for lease in leases:
-                    lease.reacquire()
-                if keeps_due:
-                    ledger.agenda.postpone(job.key, START_LEASE_SECS)
-            except (LockError, redis.RedisError) as error:
-                log.warning("start_lease_not_renewed", job_key=job.key, error=type(error).__name__)
+        try:
+            for lease in leases:
+                lease.reacquire()
+            if postpones_due:
+                ledger.agenda.postpone(job.key, START_LEASE_SECS)
+        except (LockError, redis.RedisError) as error:
+            log.warning("start_lease_not_renewed", job_key=job.key, error=type(error).__name__)
 
-    thread = threading.Thread(target=renew, name="start-lease", daemon=True)
-    thread.start()
-    try:
+    with every(START_LEASE_RENEW_SECS, renew, thread_name="start-lease"):
         yield
-    finally:
-        over.set()
-        thread.join()
 
 
 def look_secs(job: Job) -> float:

@@ -53,7 +53,7 @@ class Post:
 
         try:
             given = step.given or own_input(self.ledger, job, self.settings, self.platform)
-            with holding_on(self.ledger, job, permit.lease, keeps_due=job.document.mode == "async"):
+            with holding_on(self.ledger, job, permit.lease, postpones_due=job.document.mode == "async"):
                 run_id = self._send(job, given, permit, announce)
         except START_FAILURES as failure:
             if isinstance(failure, StartDeferred) and isinstance(failure.error, CapacityExceeded):
