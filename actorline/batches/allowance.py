@@ -9,11 +9,9 @@ from actorline.jobs.sender import Sender
 from actorline.ledger.ledger import Ledger
 
 
-def take_allowance(
-    document: BatchDocument, runs: int | None, ledger: Ledger, sender: Sender | None
-) -> Allowance | None:
+def take_allowance(document: BatchDocument, runs: int | None, ledger: Ledger, sender: Sender) -> Allowance | None:
     """Take what the members may cost of their API key's day, all at once. Raises Refused if that isn't left."""
-    each = allowance_of(sender, document.template) if sender else None
+    each = allowance_of(sender, document.template)
     if each is None:
         return None
     if runs is None:

@@ -16,7 +16,7 @@ from actorline.orders.delta import NO_SERIES
 WITH_ROWS: Final = frozenset({State.DELIVERED, State.PARTIAL})
 
 
-def check_base_batch(document: BatchDocument, key: JobKey, ledger: Ledger, sender: Sender | None) -> None:
+def check_base_batch(document: BatchDocument, key: JobKey, ledger: Ledger, sender: Sender) -> None:
     """Refuse a new batch whose base can't be compared with. One that the sender can't see is unknown to it."""
     delta = document.template.delta
     if delta is None:
@@ -30,7 +30,7 @@ def check_base_batch(document: BatchDocument, key: JobKey, ledger: Ledger, sende
     base = load_batch(ledger, delta.base)
     if delta.base == key:
         raise _refused("it is the batch itself; name an earlier one")
-    if base is None or (sender and not sender.rights.sees(base.document.account)):
+    if base is None or not sender.rights.sees(base.document.account):
         raise _refused(f"no batch has the key {delta.base}, or the ledger has purged it")
     if base.state not in WITH_ROWS:
         raise _refused(f"the batch {delta.base} is {base.state}; only one with rows can be compared with")

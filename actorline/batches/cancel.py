@@ -10,7 +10,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.orders.request_field import request_field
 
 
-def cancel_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, request: str | None = None) -> bool:
+def cancel_batch(ledger: Ledger, key: JobKey, *, sender: Sender, request: str | None = None) -> bool:
     """Record that the batch is no longer wanted; it is due at once. Return False if it is unknown or has ended.
 
     `request`: see `request_field`; the second time it changes nothing, even if the batch was retried in between.
@@ -21,6 +21,6 @@ def cancel_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, r
         fields={"wanted": StopWish.CANCEL, asked: "@now"},
         guards={asked: None},
         event=TimelineEvent.CANCEL_ASKED,
-        data=sender.facts() if sender else {},
+        data=sender.facts(),
     )
     return ledger.batches.change(key, change, states=LIVE) or ledger.batches.has_field(key, asked)

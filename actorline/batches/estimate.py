@@ -16,9 +16,7 @@ from actorline.orders.estimate import Estimate, estimate_runs
 from actorline.settings import Settings
 
 
-def estimate_batch(
-    raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, sender: Sender | None = None
-) -> Estimate:
+def estimate_batch(raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, sender: Sender) -> Estimate:
     """Return what a batch would come to; `like_it`, `reserves_usd` and `waits` are of one member.
 
     Raises Refused for a document that isn't one, or whose inputs can't be a batch's.

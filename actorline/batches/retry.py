@@ -33,7 +33,7 @@ NOT_ENDED: Final[Mapping[str, object]] = {
 """The fields of a batch that say how it ended, as they are before its end."""
 
 
-def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, request: str | None = None) -> None:
+def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender, request: str | None = None) -> None:
     """Retry an ended batch; it is due at once. `request`: see `request_field`.
 
     Raises Refused, with nothing changed, for a batch that is unknown, still running, or delivered.
@@ -44,8 +44,7 @@ def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, re
     if ledger.batches.has_field(key, asked):
         return
     _check_ended(batch)
-    if sender:
-        sender.rights.check(batch.document.template)
+    sender.rights.check(batch.document.template)
     left = None if batch.inputs is None else batch.inputs - batch.delivered
     allowance = take_allowance(batch.document, left, ledger, sender)
     moved = move_batch(
@@ -64,7 +63,7 @@ def retry_batch(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, re
             "failed_before": batch.number_failed,
         },
         timeline=TimelineEvent.RETRIED,
-        data={"from": batch.state, "left": left, **(sender.facts() if sender else {})},
+        data={"from": batch.state, "left": left, **sender.facts()},
     )
     if not moved and allowance:
         ledger.spend(allowance.given_back())

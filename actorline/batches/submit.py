@@ -44,7 +44,7 @@ def submit_batch(
     ledger: Ledger,
     settings: Settings,
     trusted: bool,
-    sender: Sender | None = None,
+    sender: Sender,
     caller: Mapping[str, Any] | None = None,
     fallback_key: JobKey | None = None,
 ) -> SubmittedBatch:
@@ -105,11 +105,11 @@ def check_batch(
     settings: Settings,
     *,
     trusted: bool,
-    sender: Sender | None,
+    sender: Sender,
 ) -> str:
     """Return the URL of the batch's sink. Raises Refused for what this sender must not order."""
     _check_key(key)
-    if sender and sender.holder and document.max_running > settings.quotas.open_jobs:
+    if sender.holder and document.max_running > settings.quotas.open_jobs:
         raise Refused(
             Code.QUOTA,
             f"max_running is {document.max_running:,}, but an API key may have {settings.quotas.open_jobs:,} open "

@@ -16,7 +16,7 @@ from actorline.orders.request_field import request_field
 AT_ONCE: Final = 200
 
 
-def cancel_job(ledger: Ledger, key: JobKey, *, sender: Sender | None = None, request: str | None = None) -> bool:
+def cancel_job(ledger: Ledger, key: JobKey, *, sender: Sender, request: str | None = None) -> bool:
     """Record that the job is no longer wanted; it is due at once. Return False if it is unknown or has ended.
 
     The wish takes effect before it is on Redis's disk, and even if it can't be written there.
@@ -50,11 +50,11 @@ def _change(ledger: Ledger, keys: Sequence[JobKey], wish: Change) -> set[JobKey]
     return set(won)
 
 
-def _wish(sender: Sender | None, asked: str) -> Change:
+def _wish(sender: Sender, asked: str) -> Change:
     return Change(
         due_in_s=0,
         event=TimelineEvent.CANCEL_ASKED,
-        data=sender.facts() if sender else {},
+        data=sender.facts(),
         on_disk=True,
         or_warn=True,
         once=asked,

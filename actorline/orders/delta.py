@@ -38,7 +38,7 @@ def lacks_comparison(document: JobDocument) -> Reason | None:
     return Reason(code=Code.DOCUMENT_INVALID, message=NO_COMPARISON, billed=False)
 
 
-def check_comparison(document: JobDocument, settings: Settings, sender: Sender | None) -> None:
+def check_comparison(document: JobDocument, settings: Settings, sender: Sender) -> None:
     """Refuse a comparison where it is known that the workers lack the library, and for a sender that must not read
     earlier deliveries, whose rows it would get.
     """
@@ -46,14 +46,14 @@ def check_comparison(document: JobDocument, settings: Settings, sender: Sender |
         return
     if has_workers_packages(settings, sender) and (reason := lacks_comparison(document)):
         raise Refused(reason.code, reason.message)
-    if sender and not sender.rights.has(Scope.READ):
+    if not sender.rights.has(Scope.READ):
         raise Refused(
             Code.FORBIDDEN,
             "The API key needs the scope read for delta: changes hold rows of earlier deliveries. Nothing was started.",
         )
 
 
-def check_base(document: JobDocument, key: JobKey, ledger: Ledger, sender: Sender | None) -> None:
+def check_base(document: JobDocument, key: JobKey, ledger: Ledger, sender: Sender) -> None:
     """Refuse a new order whose base can't be compared with; one that joins a job changes nothing.
 
     A job that the sender can't see is unknown to it. Whether the delivery still exists is checked before the start.
@@ -66,9 +66,8 @@ def check_base(document: JobDocument, key: JobKey, ledger: Ledger, sender: Sende
         return
     if ledger.account(key) is not None:
         return
-    sees = sender.rights.sees if sender else lambda _: True
     try:
-        load_base(ledger, document.delta.base, key, sees)
+        load_base(ledger, document.delta.base, key, sender.rights.sees)
     except UnusableBase as error:
         raise Refused(Code.DOCUMENT_INVALID, f"delta.base: {error}. Nothing was started.") from None
 

@@ -52,7 +52,7 @@ class Estimate(BaseModel):
     waits: list[Reason] = Field([], description="What its job would wait for now")
 
 
-def estimate(raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, sender: Sender | None = None) -> Estimate:
+def estimate(raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, sender: Sender) -> Estimate:
     """Return what an order would come to. Raises Refused for a document that isn't one."""
     document = raw if isinstance(raw, JobDocument) else parse_document(raw)
     refusals: list[Reason] = []

@@ -24,7 +24,7 @@ def lacks_parquet(document: JobDocument) -> Reason | None:
     return Reason(code=Code.FORMAT_REFUSED, message=NO_PARQUET, billed=False)
 
 
-def check_parquet(document: JobDocument, settings: Settings, sender: Sender | None) -> None:
+def check_parquet(document: JobDocument, settings: Settings, sender: Sender) -> None:
     """Refuse Parquet where it is known that the workers can't write it."""
     if has_workers_packages(settings, sender) and (reason := lacks_parquet(document)):
         raise Refused(reason.code, reason.message)

@@ -26,7 +26,7 @@ def retry_job(
     ledger: Ledger,
     key: JobKey,
     *,
-    sender: Sender | None = None,
+    sender: Sender,
     request: str | None = None,
     members_max: int | None = None,
 ) -> None:
@@ -63,13 +63,13 @@ def retry_job(
         )
 
 
-def _change_of(job: Job, event: Event, sender: Sender | None, *, raises_attempt: bool) -> Change:
+def _change_of(job: Job, event: Event, sender: Sender, *, raises_attempt: bool) -> Change:
     return Change(
         next_epoch=True,  # a doubled execution of the old end must not end the retried job
         due_in_s=0,
         on_disk=True,
         event=TimelineEvent.RETRIED,
-        data={"from": job.state, "attempt": job.attempt + raises_attempt, **(sender.facts() if sender else {})},
+        data={"from": job.state, "attempt": job.attempt + raises_attempt, **sender.facts()},
         fields={
             **_afresh(job),
             "collecting_at": NOW if event is Event.RECOLLECT else None,
@@ -113,9 +113,9 @@ def plan_retry(job: Job) -> RetryPlan:
     return RetryPlan(pays=True, text=f"another run is started and billed.{cost}")
 
 
-def _check_sender(job: Job, event: Event, sender: Sender | None) -> Allowance | None:
+def _check_sender(job: Job, event: Event, sender: Sender) -> Allowance | None:
     """Return what the retry takes of its API key's day. Raises Refused if the sender must not order such a run."""
-    if sender is None or event is not Event.RETRY:
+    if event is not Event.RETRY:
         return None
     sender.rights.check(job.document)
     return allowance_of(sender, job.document)

@@ -43,7 +43,7 @@ class Submission(NamedTuple):
 
     raw: Any
     fallback_key: JobKey
-    sender: Sender | None = None
+    sender: Sender
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def submit(
     ledger: Ledger,
     settings: Settings,
     trusted: bool,
-    sender: Sender | None = None,
+    sender: Sender,
     caller: Mapping[str, Any] | None = None,
 ) -> SubmittedJob:
     """Register an order: a new job, or a further caller of the job with its key.
@@ -104,14 +104,14 @@ def _check(
     fallback_key: JobKey,
     *,
     trusted: bool,
-    sender: Sender | None,
+    sender: Sender,
     caller: Mapping[str, Any] | None = None,
 ) -> NewJob:
     document = raw if isinstance(raw, JobDocument) else parse_document(raw)
     key = document.key or fallback_key
     sink = check_order(document, key, ledger, settings, trusted=trusted, sender=sender)
-    allowance = allowance_of(sender, document) if sender else None
-    most_open = settings.quotas.open_jobs if sender and sender.holder else None
+    allowance = allowance_of(sender, document)
+    most_open = settings.quotas.open_jobs if sender.holder else None
     is_fresh = document.key is None and caller is None  # a message may be redelivered after Redis has lost its job
     spelled = document.account if raw is document else raw.get("account", document.account)
     earlier_hash = None if spelled == document.account else document.hash_as_spelled(spelled)
@@ -130,11 +130,10 @@ def _check(
 
 
 def check_order(
-    document: JobDocument, key: JobKey, ledger: Ledger, settings: Settings, *, trusted: bool, sender: Sender | None
+    document: JobDocument, key: JobKey, ledger: Ledger, settings: Settings, *, trusted: bool, sender: Sender
 ) -> str:
     """Return the URL of the order's sink. Raises Refused for what this sender must not order under this key."""
-    if sender:
-        sender.rights.check(document)
+    sender.rights.check(document)
     check_notify(document, settings)
     check_notify_task(document, settings, trusted=trusted)
     check_input_url(document, settings)

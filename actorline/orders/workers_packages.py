@@ -4,8 +4,8 @@ from actorline.jobs.sender import Sender
 from actorline.settings import Settings
 
 
-def has_workers_packages(settings: Settings, sender: Sender | None) -> bool:
+def has_workers_packages(settings: Settings, sender: Sender) -> bool:
     """Return whether a library that is missing here is missing where the workers run: with an embedded Redis, and in a
     worker itself. Elsewhere the workers decide.
     """
-    return settings.redis_url is None or (sender is not None and sender.entrance == "celery")
+    return settings.redis_url is None or sender.entrance == "celery"

@@ -7,6 +7,7 @@ import pytest
 from cases import is_struck, start_faulty_worker
 from real_parts import make_line, start_worker, wait_for
 
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.orders.cancel import cancel_job
 
 pytestmark = pytest.mark.timeout(200)
@@ -97,7 +98,7 @@ def test_worker_frozen_before_resurrecting_sends_nothing_after(struck_line):
     actor = line.emulator.actor("resurrect-frozen", **FAILING, resurrected={"duration_secs": 60})
     line.submit({"key": "k", "actor": actor, "poll_interval_secs": 1, "on_failure": {"resurrect": 1}})
     frozen = next_worker()
-    cancel_job(line.ledger, "k")  # a message might go to the frozen worker
+    cancel_job(line.ledger, "k", sender=FROM_TERMINAL)  # a message might go to the frozen worker
     wait_for(lambda: line.state("k") == "CANCELLED", within=60, what="the end")
     frozen.send_signal(signal.SIGCONT)
     wait_for(lambda: line.client.control.ping([f"all-{frozen.pid}@{HOST}"], timeout=0.5), what="a worker that is awake")

@@ -15,6 +15,7 @@ from statistics import median
 import pytest
 from real_parts import Emulator, Line, make_line, running_emulator, running_line, running_workers, wait_for
 
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger.admission.capacity_line import TRYING
 from actorline.ledger.admission.pause import pause, resume
 from actorline.orders.submit import submit
@@ -263,7 +264,13 @@ def test_start_that_waits_for_a_worker_goes_by_priority(own_line):
     ranks = {**{f"late-{n}": 9 for n in range(6)}, "urgent": 0}
     settings = Settings(home=line.home)
     for key, priority in ranks.items():
-        submit({**document, "key": key, "priority": priority}, ledger=line.ledger, settings=settings, trusted=True)
+        submit(
+            {**document, "key": key, "priority": priority},
+            ledger=line.ledger,
+            settings=settings,
+            trusted=True,
+            sender=FROM_TERMINAL,
+        )
     line.send("actorline.upkeep", *ranks, queue="control")
     with running_workers(line, "control", "fetch"):
         wait_for(lambda: all(line.state(key) == "DELIVERED" for key in ranks), what="the end of all")

@@ -23,7 +23,7 @@ from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.fields import NOW
 from actorline.jobs.member_key import member_key
-from actorline.jobs.sender import Sender
+from actorline.jobs.sender import FROM_TERMINAL, Sender
 from actorline.jobs.states import LIVE, TERMINAL, Event, State
 from actorline.ledger.batches import BatchChange, NewBatch, NoPlaceInBatch
 from actorline.ledger.change import Change
@@ -68,7 +68,7 @@ def found(ledger: Ledger, key: JobKey) -> Batch:
 def test_cancelled_batch_gets_no_further_member(ledger):
     batch = new_batch(ledger, "no-more")
     assert (make(ledger, batch, 0), make(ledger, batch, 0)) == ("created", "joined")
-    assert cancel_batch(ledger, batch)
+    assert cancel_batch(ledger, batch, sender=FROM_TERMINAL)
     assert make(ledger, batch, 1) == "stopped"
     assert ledger.load(member_key(batch, 1)) is None
     assert ledger.batches.live_members(batch) == [member_key(batch, 0)]
@@ -82,7 +82,7 @@ def retried_batch(ledger: Ledger, name: str) -> tuple[JobKey, list[str]]:
         make(ledger, batch, number)
         ledger.change(key, Change(to=State.FAILED, fields={"ended_at": NOW}), epoch=None)
     ledger.batches.change(batch, BatchChange(to=State.FAILED, fields={"ended_at": NOW}), states={State.RUNNING})
-    retry_batch(ledger, batch)
+    retry_batch(ledger, batch, sender=FROM_TERMINAL)
     return batch, keys
 
 
@@ -91,7 +91,7 @@ def test_batch_cancelled_during_its_retry_gets_no_member_back(ledger, tmp_path):
     settings = load_settings(home=tmp_path)
 
     def cancel_meanwhile(_: str) -> None:
-        cancel_batch(ledger, batch)
+        cancel_batch(ledger, batch, sender=FROM_TERMINAL)
         Waves(ledger, settings, start=lambda _: None).advance(batch)
 
     Waves(ledger, settings, start=cancel_meanwhile).advance(batch)
@@ -101,12 +101,12 @@ def test_batch_cancelled_during_its_retry_gets_no_member_back(ledger, tmp_path):
 
 def test_member_returns_only_where_its_batch_has_room(ledger):
     batch, keys = retried_batch(ledger, "full")
-    retry_job(ledger, keys[0], members_max=1)
+    retry_job(ledger, keys[0], members_max=1, sender=FROM_TERMINAL)
     with pytest.raises(NoPlaceInBatch):
-        retry_job(ledger, keys[1], members_max=1)
+        retry_job(ledger, keys[1], members_max=1, sender=FROM_TERMINAL)
     assert ledger.batches.live_members(batch) == keys[:1]
-    retry_job(ledger, keys[1], members_max=2)
-    retry_job(ledger, keys[2])  # by hand: no batch waits for room
+    retry_job(ledger, keys[1], members_max=2, sender=FROM_TERMINAL)
+    retry_job(ledger, keys[2], sender=FROM_TERMINAL)  # by hand: no batch waits for room
     assert ledger.batches.live_members(batch) == keys
 
 
@@ -175,7 +175,7 @@ def test_split_takes_no_more_of_redis_than_was_sent(ledger, tmp_path):
     """Its inputs come to a thousand times as much."""
     raw = {"key": "cut", "template": {"actor": "demo/x"}, "split": SPLIT, "sink": {"url": f"{tmp_path.as_uri()}/cut/"}}
     settings = load_settings(home=tmp_path)
-    submit_batch(raw, ledger=ledger, settings=settings, trusted=True)
+    submit_batch(raw, ledger=ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
     assert ledger.redis.memory_usage(ledger.name("batch", "cut"), samples=0) < 100_000
     places = ReadingPlaces(1)
     assert BatchStore(ledger, settings, "al-test", places).work(JobKey("cut"), ExecutionToken("execution"))
@@ -187,10 +187,10 @@ def test_new_batch_is_refused_where_redis_has_no_room(ledger, tmp_path):
     raw = {"key": "too-much", "template": {"actor": "demo/x"}, "inputs": [{}]}
     settings, full = (load_settings(redis_max_mbytes=size, home=tmp_path) for size in (1_000_000, 1))
     with pytest.raises(Overloaded, match="nearly full"):
-        submit_batch(raw, ledger=ledger, settings=full, trusted=True)
+        submit_batch(raw, ledger=ledger, settings=full, trusted=True, sender=FROM_TERMINAL)
     assert load_batch(ledger, JobKey("too-much")) is None
-    assert submit_batch(raw, ledger=ledger, settings=settings, trusted=True).created
-    assert not submit_batch(raw, ledger=ledger, settings=full, trusted=True).created
+    assert submit_batch(raw, ledger=ledger, settings=settings, trusted=True, sender=FROM_TERMINAL).created
+    assert not submit_batch(raw, ledger=ledger, settings=full, trusted=True, sender=FROM_TERMINAL).created
 
 
 MOVES = st.lists(

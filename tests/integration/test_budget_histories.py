@@ -26,6 +26,7 @@ from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.job_reservation import reservation_of
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.budgets import OverBudget
 from actorline.ledger.change import Change
@@ -204,7 +205,7 @@ class Histories(RuleBasedStateMachine):
         model.last.cost, model.last.held = cost, 0
 
     def _job_is_retried(self, model: Model, job: Job, _: st.DataObject, __: bool) -> None:
-        retry_job(self.ledger, job.key)
+        retry_job(self.ledger, job.key, sender=FROM_TERMINAL)
         if model.counted:
             model.last.held = 0
 

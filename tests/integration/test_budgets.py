@@ -19,6 +19,7 @@ from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, Job, StopWish
 from actorline.jobs.job_reservation import reservation_of
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.jobs.times import iso_time
 from actorline.ledger.admission.budgets import OverBudget
@@ -126,7 +127,7 @@ def test_a_retry_before_the_cost_has_settled_counts_it_later(ledger, monkeypatch
     start(ledger, "a")
     run(ledger, "a", "r1")
     end_job(ledger, loaded(ledger, "a"), Event.CANCEL, None, fields={"cost_usd": first_usd, "run_status": "ABORTED"})
-    retry_job(ledger, "a")
+    retry_job(ledger, "a", sender=FROM_TERMINAL)
     spent = first_usd or 0
     assert (loaded(ledger, "a").attempt, loaded(ledger, "a").total_cost_usd or 0, usd(ledger)) == (2, spent, (spent, 0))
     start(ledger, "a")
@@ -286,7 +287,9 @@ def past(ledger: Ledger, key: str, actor: str, cost_usd: float, **document: Any)
 
 
 def asked(ledger: Ledger, settings: Settings, **document: Any) -> Estimate:
-    return estimate({"actor": "apify/x", **document}, ledger=ledger, settings=settings, trusted=True)
+    return estimate(
+        {"actor": "apify/x", **document}, ledger=ledger, settings=settings, trusted=True, sender=FROM_TERMINAL
+    )
 
 
 def test_estimate_knows_what_ran_before_and_registers_nothing(ledger, tmp_path):

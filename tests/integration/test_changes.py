@@ -19,6 +19,7 @@ from terminal import actorline
 from actorline.client import Client
 from actorline.delivery.read_back import open_delivery
 from actorline.delivery.verify import verify
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger.queries.tally import read_tally
 from actorline.orders.submit import submit
 from actorline.settings import Settings
@@ -125,7 +126,13 @@ def test_a_misspelt_key_is_told_wherever_changes_are(line, actor):
 def test_a_contract_is_learned_from_deliveries(line, actor):
     key = "learned@2026-11-23T03:00:00Z"
     line.submit({**order(actor, "learned"), "key": "learned-1"}).get(timeout=120)
-    submit({**order(actor, "learned"), "key": key}, ledger=line.ledger, settings=Settings(home=line.home), trusted=True)
+    submit(
+        {**order(actor, "learned"), "key": key},
+        ledger=line.ledger,
+        settings=Settings(home=line.home),
+        trusted=True,
+        sender=FROM_TERMINAL,
+    )
     line.send("actorline.start_run", key, line.ledger.load(key).epoch, queue="control")
     wait_for(lambda: line.state(key) == "DELIVERED", what="the schedule's job")
     for arguments in (["learned-1"], ["--schedule", "learned"]):

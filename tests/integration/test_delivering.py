@@ -24,6 +24,7 @@ from actorline.errors import Code, Reason
 from actorline.jobs.delivered import open_delivered
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Job
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Stop
 from actorline.ledger.change import Change
@@ -162,7 +163,7 @@ def test_doubled_execution_of_an_end_ends_no_retry_of_it(ledger, collected, monk
     end = Deliverer._end
 
     def end_after_a_retry(*args: Any) -> Any:
-        retry_job(ledger, "k")
+        retry_job(ledger, "k", sender=FROM_TERMINAL)
         return end(*args)
 
     monkeypatch.setattr(Deliverer, "_end", end_after_a_retry)
@@ -177,7 +178,7 @@ def test_doubled_execution_sets_no_page_of_a_retry_aside(ledger, collected, tmp_
 
     def publish_a_page_after_that(*args: Any) -> Any:
         found = find(*args)
-        retry_job(ledger, "k")
+        retry_job(ledger, "k", sender=FROM_TERMINAL)
         collected(*OLDER)
         return found
 
@@ -198,7 +199,7 @@ def test_settled_figures_replace_no_manifest_of_a_retry(ledger, collected, tmp_p
 
     def write_while_a_retry_begins(sink: LocalSink, name: str, text: bytes) -> bool:
         if name == settle.SETTLED:
-            retry_job(ledger, "k")
+            retry_job(ledger, "k", sender=FROM_TERMINAL)
             assert not has_ended or isinstance(deliver(ledger, collected(*OLDER)), Ended)
         return write_once(sink, name, text)
 
@@ -384,7 +385,7 @@ def test_a_retry_fetches_only_the_blocks_that_failed(ledger, emulator, store, fa
     job = ledger.load("k")
     assert (job.state, job.reason.code, job.collection.records) == (State.PARTIAL, Code.RECORD_UNREADABLE, 50)
     assert "KEY-00025" in job.reason.message
-    retry_job(ledger, "k")
+    retry_job(ledger, "k", sender=FROM_TERMINAL)
     ledger.change("k", Change(to=State.COLLECTING), states=set(State), epoch=None)
     assert isinstance(deliver_records(ledger, emulator), Ended)
     assert (ledger.load("k").state, ledger.load("k").collection.records) == (State.DELIVERED, 51)

@@ -6,6 +6,7 @@ import pytest
 from terminal import running_valkey
 
 from actorline.errors import Refused
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.ledger import durability
 from actorline.ledger.durability import Disk, NotDurable
 from actorline.ledger.ledger import Ledger
@@ -80,13 +81,16 @@ def test_before_7_2_a_write_is_believed_after_two_seconds(ledger, write, monkeyp
 
 
 def test_many_orders_are_on_disk_after_one_wait(ledger, settings):
-    orders = [Submission({"key": f"many-{number}", "actor": "x"}, "") for number in range(100)]
+    orders = [Submission({"key": f"many-{number}", "actor": "x"}, "", FROM_TERMINAL) for number in range(100)]
     submit_many(
-        [Submission({"actor": "x"}, "first")], ledger=ledger, settings=settings, trusted=False
+        [Submission({"actor": "x"}, "first", FROM_TERMINAL)], ledger=ledger, settings=settings, trusted=False
     )  # loads the script
     ledger.redis.config_resetstat()
     taken = submit_many(
-        [*orders, Submission({"key": "many-0", "actor": "y"}, "")], ledger=ledger, settings=settings, trusted=False
+        [*orders, Submission({"key": "many-0", "actor": "y"}, "", FROM_TERMINAL)],
+        ledger=ledger,
+        settings=settings,
+        trusted=False,
     )
     assert [isinstance(each, SubmittedJob) and each.created for each in taken] == [True] * 100 + [False]
     assert isinstance(taken[-1], Refused)

@@ -14,6 +14,7 @@ from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Job, StopWish
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import LIVE, TERMINAL, Event, State, sources
 from actorline.jobs.step import Wait
 from actorline.jobs.timeline_event import TimelineEvent
@@ -339,11 +340,11 @@ def test_of_many_changes_at_once_one_wins(ledger, valkey):
 @pytest.mark.parametrize("state", State)
 def test_a_cancel_is_taken_in_every_state_but_the_ends(ledger, state):
     created(ledger, state=state)
-    assert cancel_job(ledger, "k") is (state in LIVE)
+    assert cancel_job(ledger, "k", sender=FROM_TERMINAL) is (state in LIVE)
     job = loaded(ledger)
     assert (job.stop_wish, job.state) == ("cancel" if state in LIVE else None, state)
     assert (due_in(ledger) < 1) is (state in LIVE)
-    assert cancel_job(ledger, "nobody") is False
+    assert cancel_job(ledger, "nobody", sender=FROM_TERMINAL) is False
 
 
 # -- runs
@@ -426,7 +427,7 @@ def test_a_stale_executions_run_is_the_jobs_but_not_its_to_poll(ledger):
 
 def test_a_run_of_a_job_cancelled_meanwhile_is_due_at_once(ledger):
     created(ledger, state=State.STARTING)
-    cancel_job(ledger, "k")
+    cancel_job(ledger, "k", sender=FROM_TERMINAL)
     assert record(ledger) is True
     job = loaded(ledger)
     assert (job.state, job.run.id, job.stop_wish, job.care.is_planned) == (State.RUNNING, "r1", "cancel", True)
@@ -745,15 +746,15 @@ def test_a_document_survives_the_ledger(ledger):
 
 def test_a_request_is_obeyed_once_whatever_the_job_did_since(ledger):
     created(ledger, state=State.RUNNING)
-    assert cancel_job(ledger, "k", request="first")
+    assert cancel_job(ledger, "k", request="first", sender=FROM_TERMINAL)
     ledger.change("k", Change(to=State.CANCELLED, fields={"stop_wish": None}), epoch=1)
-    retry_job(ledger, "k", request="again")
+    retry_job(ledger, "k", request="again", sender=FROM_TERMINAL)
     ledger.change("k", Change(to=State.FAILED), epoch=2)
-    assert cancel_job(ledger, "k", request="first")
-    retry_job(ledger, "k", request="again")
+    assert cancel_job(ledger, "k", request="first", sender=FROM_TERMINAL)
+    retry_job(ledger, "k", request="again", sender=FROM_TERMINAL)
     job = loaded(ledger)
     assert (job.state, job.stop_wish, job.retries) == (State.FAILED, None, 1)
-    retry_job(ledger, "k", request="once more")
+    retry_job(ledger, "k", request="once more", sender=FROM_TERMINAL)
     assert loaded(ledger).retries == 2
 
 
@@ -764,7 +765,7 @@ def test_a_request_is_obeyed_once_whatever_the_job_did_since(ledger):
 def test_only_a_retry_that_fetches_rows_begins_to_collect(ledger, run_status, state, collects):
     """By it a run's figures are known to be final: they aren't when a run that is yet to be started has ended."""
     created(ledger, state=State.FAILED, run_status=run_status, collecting_at=1.0)
-    retry_job(ledger, "k")
+    retry_job(ledger, "k", sender=FROM_TERMINAL)
     job = loaded(ledger)
     assert (job.state, (job.collection.started_at or 0) > 1) == (state, collects)
     assert (job.collection.started_at is not None) is collects

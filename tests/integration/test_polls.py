@@ -7,7 +7,7 @@ import requests
 from real_parts import TOKEN
 
 from actorline.jobs.document.parse import parse_document
-from actorline.jobs.sender import FROM_CELERY
+from actorline.jobs.sender import FROM_CELERY, FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Stop, Wait
 from actorline.ledger.change import Change
@@ -117,7 +117,7 @@ def test_cancel_ends_the_wait_for_a_failed_runs_cost(ledger, poll, monkeypatch):
     for name in ("get_run", "abort_run"):
         monkeypatch.setattr(poll_run, name, lambda *_, **__: failed_run(0.1))
     assert isinstance(poll("fails-unwanted"), Wait)
-    cancel_job(ledger, "fails-unwanted")
+    cancel_job(ledger, "fails-unwanted", sender=FROM_TERMINAL)
     assert isinstance(poll("fails-unwanted"), Ended)
     assert (ledger.load("fails-unwanted").state, ledger.load("fails-unwanted").attempt) == (State.CANCELLED, 1)
 
@@ -149,7 +149,7 @@ def test_abort_is_not_asked_for_again_beside_a_poll_that_does(ledger, poll, monk
         return run_without_end_time("ABORTING")
 
     add_job(ledger, "wanted", "wanted")
-    cancel_job(ledger, "wanted")
+    cancel_job(ledger, "wanted", sender=FROM_TERMINAL)
     assert isinstance(decide(ledger.load("wanted"), now=ledger.now(), empty_at={}, watch_s=40), SendAgain)
     monkeypatch.setattr(poll_run, "abort_run", look_meanwhile)
     poll("wanted")
@@ -159,21 +159,21 @@ def test_abort_is_not_asked_for_again_beside_a_poll_that_does(ledger, poll, monk
 def test_second_cancel_during_an_abort_changes_nothing(ledger):
     add_job(ledger, "twice", "twice", State.ABORTING, reason=CANCELLED)
     before = ledger.load("twice")
-    assert cancel_job(ledger, "twice")
+    assert cancel_job(ledger, "twice", sender=FROM_TERMINAL)
     assert cancel_jobs(ledger, ["twice"], sender=FROM_CELERY) == ["twice"]
     assert ledger.load("twice") == before
 
 
 def test_cancel_during_an_abort_for_other_reasons_counts(ledger):
     add_job(ledger, "enough", "enough", State.ABORTING)
-    assert cancel_job(ledger, "enough")
+    assert cancel_job(ledger, "enough", sender=FROM_TERMINAL)
     assert ledger.load("enough").stop_wish == "cancel"
 
 
 def test_cancel_that_comes_as_a_poll_obeys_another_wish_stays(ledger, poll, platform, tmp_path):
     add_job(ledger, "overtaken", "overtaken", stop_wish="enough")
     loaded = ledger.load("overtaken")
-    cancel_job(ledger, "overtaken")
+    cancel_job(ledger, "overtaken", sender=FROM_TERMINAL)
     assert isinstance(Poller(ledger, platform, load_settings(home=tmp_path)).advance(loaded), Stop)
     assert (ledger.load("overtaken").state, ledger.load("overtaken").stop_wish) == (State.RUNNING, "cancel")
 
@@ -212,7 +212,7 @@ def test_resurrection_comes_again_no_sooner_than_asked(poll):
 
 
 def test_resurrection_that_was_deferred_leaves_no_intent(ledger, poll, resurrections):
-    resurrections.append(lambda: cancel_job(ledger, "failed"))
+    resurrections.append(lambda: cancel_job(ledger, "failed", sender=FROM_TERMINAL))
     assert isinstance(poll("failed"), Stop)
     job = ledger.load("failed")
     assert (job.chances.resurrection, job.chances.resurrects, job.stop_wish) == (None, 0, "cancel")

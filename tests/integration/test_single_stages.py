@@ -13,6 +13,7 @@ from actorline.gateway.pages.presentation.next_step import WAITS, next_step
 from actorline.jobs.document.guard import Broken, Enough
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, StopWish
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Wait
 from actorline.ledger.change import Change
@@ -73,7 +74,7 @@ def test_stop_wish_during_a_poll_is_obeyed_at_once(line, platform, monkeypatch, 
     created(line, key, State.RUNNING, order=order, run_id=run_id, started_at=LONG_AGO)
 
     def read(platform, run_id):
-        cancel_job(line.ledger, key)
+        cancel_job(line.ledger, key, sender=FROM_TERMINAL)
         return get_run(platform, run_id)
 
     monkeypatch.setattr("actorline.stages.watch.poll_run.get_run", read)
@@ -203,7 +204,7 @@ def test_start_that_waits_takes_back_no_other_intent(line, own):
 def test_start_that_did_not_happen_leaves_no_intent_to_a_cancel(line, move):
     key = f"cancelled-beside-{type(move).__name__.lower()}"
     job, intent = announced(line, key, State.QUEUED)
-    cancel_job(line.ledger, key)
+    cancel_job(line.ledger, key, sender=FROM_TERMINAL)
     line.ledger.change(key, Change(next_epoch=True), epoch=1)
     StartMoves(line.ledger, load_settings(), "al-test", [intent]).make(job, move)
     now = line.ledger.load(key)

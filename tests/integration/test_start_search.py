@@ -9,6 +9,7 @@ from real_parts import TOKEN, wait_for
 
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.ledger.change import Change
 from actorline.ledger.continuity import last_gap
@@ -60,7 +61,7 @@ def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter
     searching = threading.Thread(target=advance, args=(starter, "unclear", 1))
     searching.start()
     wait_for(lambda: not is_due(ledger, "unclear"), what="the search to hold off its watch")
-    assert cancel_job(ledger, "unclear")
+    assert cancel_job(ledger, "unclear", sender=FROM_TERMINAL)
     ledger.change("unclear", Change(next_epoch=True, due_in_s=20, fields={"is_planned": False}), epoch=1)
     emulator.end_faults()
     searching.join(60)

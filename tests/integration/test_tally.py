@@ -11,6 +11,7 @@ from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.job_result import Waiting
+from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.ledger.admission.pause import pause
 from actorline.ledger.change import Change
@@ -141,7 +142,7 @@ def test_a_retried_job_ends_again_and_its_time_starts_again(ledger):
     fail(ledger)
     first = read_tally(ledger).count("ended_ms:FAILED")
     assert 1_000_000 <= first < 1_060_000
-    retry_job(ledger, "k")
+    retry_job(ledger, "k", sender=FROM_TERMINAL)
     fail(ledger, reason=FAILURE.model_copy(update={"code": Code.AUTH}))
     assert counts(ledger) == {"queued": 1, "ended:FAILED:run-failed": 1, "ended:FAILED:auth": 1}
     assert read_tally(ledger).count("ended_ms:FAILED") - first < 60_000
@@ -164,7 +165,7 @@ def test_the_cost_of_all_attempts_is_the_jobs_own(ledger):
     set_fields(ledger, "other", cost_usd=1.5)
     ledger.runs.record("k", 1, 1, "r1", states={State.QUEUED}, care_s=5, found=False)
     fail(ledger)
-    retry_job(ledger, "k")
+    retry_job(ledger, "k", sender=FROM_TERMINAL)
     assert (loaded(ledger).attempt, loaded(ledger).total_cost_usd) == (2, 0.3)
     assert cost_usd(ledger) == (1.8, 1.8)
     set_fields(ledger, cost_usd=1e-05)

@@ -38,8 +38,7 @@ class PendingOrder:
 
     @property
     def holder(self) -> str:
-        sender = self.submission.sender
-        return sender.holder or "" if sender else ""
+        return self.submission.sender.holder or ""
 
 
 class OrderIntake:

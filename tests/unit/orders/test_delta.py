@@ -8,7 +8,7 @@ import pytest
 from actorline.errors import Code, Refused
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.rights import Rights, Scope
-from actorline.jobs.sender import Sender
+from actorline.jobs.sender import FROM_TERMINAL, Sender
 from actorline.jobs.states import State
 from actorline.orders.delta import check_base, check_comparison
 from actorline.settings import load_settings
@@ -40,7 +40,7 @@ LEDGER: Any = FakeLedger(
 READER = Sender("http", "reader", rights=Rights(accounts=frozenset({"default"})))
 
 
-def check(base: str, *, key: str = "new", sender: Sender | None = None, **fields: Any) -> None:
+def check(base: str, *, key: str = "new", sender: Sender = FROM_TERMINAL, **fields: Any) -> None:
     check_base(parse_document({"actor": "a", "delta": {"key": ["url"], "base": base}, **fields}), key, LEDGER, sender)
 
 
@@ -84,5 +84,5 @@ def test_an_api_key_that_must_not_read_gets_no_rows_of_before():
 def test_a_comparison_without_its_library_is_refused(monkeypatch):
     monkeypatch.setattr("actorline.orders.delta.has_comparison", lambda: False)
     with pytest.raises(Refused, match=r"Install actorline\[delta\]"):
-        check_comparison(parse_document({"actor": "a", "delta": {"key": ["url"]}}), load_settings(), None)
-    check_comparison(parse_document({"actor": "a"}), load_settings(), None)
+        check_comparison(parse_document({"actor": "a", "delta": {"key": ["url"]}}), load_settings(), FROM_TERMINAL)
+    check_comparison(parse_document({"actor": "a"}), load_settings(), FROM_TERMINAL)

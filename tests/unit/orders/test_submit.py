@@ -7,7 +7,7 @@ import pytest
 from actorline.errors import Code, Refused, Unavailable
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job_result import JobResult
-from actorline.jobs.sender import Sender
+from actorline.jobs.sender import FROM_TERMINAL, Sender
 from actorline.jobs.states import State
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.registration import NewJob, RegisterResult
@@ -48,7 +48,7 @@ class FakeLedger:
 
 def order(raw: dict[str, Any], settings: Settings, registered: Any = None, *, trusted: bool = False) -> Any:
     ledger: Any = FakeLedger(registered or RegisterResult("created", "hash", State.QUEUED))
-    return submit(raw, ledger=ledger, settings=settings, trusted=trusted), ledger.orders
+    return submit(raw, ledger=ledger, settings=settings, trusted=trusted, sender=FROM_TERMINAL), ledger.orders
 
 
 @pytest.mark.parametrize(
@@ -202,7 +202,7 @@ def test_a_ledger_that_is_not_on_disk_takes_no_order(settings):
 def test_a_bad_document_does_not_reach_the_ledger(settings):
     ledger: Any = FakeLedger(AssertionError("asked"))
     with pytest.raises(Refused):
-        submit({"actor": 5}, ledger=ledger, settings=settings, trusted=True)
+        submit({"actor": 5}, ledger=ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
     assert ledger.orders == []
 
 
@@ -210,9 +210,9 @@ def test_of_many_orders_each_is_taken_or_refused_by_itself(settings):
     ledger: Any = FakeLedger(RegisterResult("created", "hash", State.QUEUED))
     first, second, third = submit_many(
         [
-            Submission({"actor": "x", "key": "a"}, "made-1"),
-            Submission({"actor": 5}, "made-2"),
-            Submission({"actor": "x"}, "made-3"),
+            Submission({"actor": "x", "key": "a"}, "made-1", FROM_TERMINAL),
+            Submission({"actor": 5}, "made-2", FROM_TERMINAL),
+            Submission({"actor": "x"}, "made-3", FROM_TERMINAL),
         ],
         ledger=ledger,
         settings=settings,
@@ -225,14 +225,23 @@ def test_of_many_orders_each_is_taken_or_refused_by_itself(settings):
 
 def test_only_bad_orders_do_not_reach_the_ledger(settings):
     ledger: Any = FakeLedger(AssertionError("asked"))
-    taken = submit_many([Submission({"actor": 5}, "made")], ledger=ledger, settings=settings, trusted=True)
+    taken = submit_many(
+        [Submission({"actor": 5}, "made", FROM_TERMINAL)], ledger=ledger, settings=settings, trusted=True
+    )
     assert [type(each) for each in taken] == [Refused]
 
 
 def test_order_without_key_in_a_message_keeps_its_made_key(settings):
     ledger: Any = FakeLedger(RegisterResult("created", "hash", State.QUEUED))
     for task_id in ("task-1", "task-1", "task-2"):
-        submit({"actor": "x"}, ledger=ledger, settings=settings, trusted=False, caller={"id": task_id})
+        submit(
+            {"actor": "x"},
+            ledger=ledger,
+            settings=settings,
+            trusted=False,
+            caller={"id": task_id},
+            sender=FROM_TERMINAL,
+        )
     first, again, other = ledger.orders
     assert first.key == again.key != other.key
     assert not first.fresh  # its message may come again after Redis has lost the job and its run
@@ -241,7 +250,7 @@ def test_order_without_key_in_a_message_keeps_its_made_key(settings):
 def test_refusal_that_asks_for_a_repeat_names_the_made_key(settings):
     ledger: Any = FakeLedger(NotDurable("no"))
     with pytest.raises(Unavailable) as raised:
-        submit({"actor": "x"}, ledger=ledger, settings=settings, trusted=True)
+        submit({"actor": "x"}, ledger=ledger, settings=settings, trusted=True, sender=FROM_TERMINAL)
     assert ledger.orders[0].key in str(raised.value)
 
 
