@@ -22,9 +22,9 @@ def notify(key: JobKey) -> None:
     notice = find_notice(key)
     if notice is None or not notice.is_due:
         return
-    if notice.wanted.task and not notice.is_task_told:
+    if notice.wanted.task and not notice.told.task_told:
         _send_task(notice, notice.wanted.task)
-    if notice.wanted.url and not notice.is_url_told:
+    if notice.wanted.url and not notice.told.url_told:
         _send_request(notice, notice.wanted.url)
 
 
@@ -33,7 +33,7 @@ def _send_task(notice: Notice, name: str) -> None:
     if problem := reserved_problem(name, queue, settings().namespace):  # accepted by an older version
         notice.note(TimelineEvent.NOTIFY_REFUSED, {"task_told": True}, message=problem)
         return
-    shown = f"(event={event['id']}, key={notice.key})"
+    shown = f"(event={event['id']}, key={notice.ended.key})"
     current_app.send_task(name, [event], queue=queue, task_id=task_id_of(event["id"]), argsrepr=shown)
     notices.labels("delivered").inc()
     notice.note(TimelineEvent.TASK_NOTIFIED, {"task_told": True}, task=name, queue=queue)
@@ -52,8 +52,8 @@ def _try_to_send(notice: Notice, url: str) -> bool:
     """Send the notice from a place, unless another execution is sending it; return False if no place is free."""
     places = OutsidePlaces.of(ledger(), settings(), wake=care_for_now)
     try:
-        with places.held_by(notice.key, notice.account, url, new_execution()) as place:
-            _send_held(notice.key, url, place)
+        with places.held_by(notice.ended.key, notice.ended.document.account, url, new_execution()) as place:
+            _send_held(notice.ended.key, url, place)
     except NoPlaceFree:
         return False
     except PlaceTaken:
@@ -65,14 +65,14 @@ def _try_to_send(notice: Notice, url: str) -> bool:
 
 def _send_held(key: JobKey, url: str, place: Place) -> None:
     notice = find_notice(key)
-    if notice is None or notice.is_url_told:  # sent while this execution was on its way to the place
+    if notice is None or notice.told.url_told:  # sent while this execution was on its way to the place
         return
     try:
         send_notice(url, notice.event(), settings(), place)
     except NoticeFailed as error:
         notices.labels("failed").inc()
-        wait = next_try(notice.failures)
-        failed: JobFields = {"notice_failures": notice.failures + 1, "notice_at": ledger().now() + wait}
+        wait = next_try(notice.told.failures)
+        failed: JobFields = {"notice_failures": notice.told.failures + 1, "notice_at": ledger().now() + wait}
         notice.note(TimelineEvent.NOTIFY_FAILED, failed, message=str(error), again_in_secs=wait)
     else:
         notices.labels("delivered").inc()

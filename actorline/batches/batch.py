@@ -10,6 +10,7 @@ from actorline.budgets.reservation import NANO
 from actorline.errors import Code, Reason
 from actorline.identifiers import JobKey
 from actorline.jobs.document.lengths import STORED
+from actorline.jobs.groups import NoticeGroup
 from actorline.jobs.job import StopWish
 from actorline.jobs.states import TERMINAL, State
 from actorline.jobs.times import iso_time, minute_text
@@ -60,10 +61,7 @@ class Batch(BaseModel):
     records: int = 0
     nano_usd: int = 0
     failures: int = 0  # how often in a row its inputs could not be read, or its manifest not be written
-    task_told: bool = False
-    url_told: bool = False
-    notice_failures: int = 0
-    notice_at: float | None = None
+    notice: NoticeGroup = NoticeGroup()
     live: int = 0
     delivered: int = Field(0, alias="ended:DELIVERED")
     partial: int = Field(0, alias="ended:PARTIAL")
@@ -107,7 +105,10 @@ class Batch(BaseModel):
         return sum(self.ended[state] for state in FAILURES)
 
 
-FIELDS: Final = tuple(field.alias or name for name, field in Batch.model_fields.items() if name != "live")
+FIELDS: Final = (
+    *(field.alias or name for name, field in Batch.model_fields.items() if name not in {"live", "notice"}),
+    *(field.alias or name for name, field in NoticeGroup.model_fields.items()),
+)
 
 
 def load_batch(ledger: Ledger, key: JobKey) -> Batch | None:
@@ -118,7 +119,7 @@ def load_batch(ledger: Ledger, key: JobKey) -> Batch | None:
     fields, live = found
     try:
         filled = {name: value for name, value in fields.items() if value}
-        return Batch.model_validate({**filled, "live": live}, context=STORED)
+        return Batch.model_validate({**filled, "live": live, "notice": filled}, context=STORED)
     except ValueError as error:
         raise UnreadableJob(key) from error
 

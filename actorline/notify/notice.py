@@ -9,6 +9,8 @@ from typing import Any, Final
 
 from actorline.errors import Code, Refused
 from actorline.jobs.document.job_document import JobDocument
+from actorline.jobs.document.notify import Notify
+from actorline.jobs.groups import NoticeGroup
 from actorline.jobs.job import Job
 from actorline.jobs.job_result import JobResult
 from actorline.jobs.times import iso_time
@@ -41,13 +43,12 @@ def task_id_of(event_id: str) -> str:
     return str(uuid.uuid5(uuid.NAMESPACE_OID, event_id))
 
 
-def secs_until_notice(job: Job, now: float) -> float | None:
-    """Return seconds until a notice of the end is due; None: no notice, or no longer."""
-    wanted = job.document.notify
-    if wanted.task and not job.notice.task_told:
+def secs_until_notice(wanted: Notify, told: NoticeGroup, ended_at: float | None, now: float) -> float | None:
+    """Return seconds until a notice of the end of a job or batch is due; None: no notice, or no longer."""
+    if wanted.task and not told.task_told:
         return 0.0
-    if wanted.url and not job.notice.url_told and now < (job.ended_at or now) + NOTICE_GIVE_UP_SECS:
-        return max((job.notice.due_at or now) - now, 0.0)
+    if wanted.url and not told.url_told and now < (ended_at or now) + NOTICE_GIVE_UP_SECS:
+        return max((told.due_at or now) - now, 0.0)
     return None
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 
 from actorline.batches.batch import Batch, load_batch
-from actorline.batches.notice import secs_until_batch_notice
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
@@ -15,7 +14,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.tally import empty_at
 from actorline.ledger.stored_job import UnreadableJob
 from actorline.logs import Logger
-from actorline.notify.notice import NOTICE_AGAIN_SECS
+from actorline.notify.notice import NOTICE_AGAIN_SECS, secs_until_notice
 from actorline.upkeep.decision import AnswerCallers, Postpone, SendAgain, decide
 from actorline.upkeep.outbox import Outbox
 from actorline.upkeep.settle import secs_until_settled
@@ -93,7 +92,7 @@ class Care:
 
     def _notify_of_batch(self, batch: Batch) -> float | None:
         """Have the notice of the batch's end sent if it is due, and return seconds until the next check."""
-        seconds = secs_until_batch_notice(batch, self.ledger.now())
+        seconds = secs_until_notice(batch.document.notify, batch.notice, batch.ended_at, self.ledger.now())
         if seconds == 0:
             self.outbox.send("notify", batch.key)
             return NOTICE_AGAIN_SECS

@@ -36,7 +36,8 @@ def settle_figures(ledger: Ledger, platform: Platform, job: Job, *, is_last: boo
     `is_last`: no caller waits for its answer any more; if no notice is due either, nothing is left to do for the job.
     """
     run = get_run(platform, job.run.id or RunId(""))
-    is_last = is_last and secs_until_notice(job, ledger.now()) is None
+    notice_in_s = secs_until_notice(job.document.notify, job.notice, job.ended_at, ledger.now())
+    is_last = is_last and notice_in_s is None
     if not run.is_terminal:  # it was resurrected by others after the job's end: these aren't the job's figures
         _record(ledger, job, {}, is_last=is_last)
         return

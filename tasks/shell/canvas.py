@@ -100,7 +100,7 @@ def page_args(key: JobKey, epoch: int, attempt: int, window: Window, expected: i
 
 def send_notices(job: Job) -> float | None:
     """Send the notice of the job's end if it is due, and return seconds until the next check."""
-    seconds = secs_until_notice(job, ledger().now())
+    seconds = secs_until_notice(job.document.notify, job.notice, job.ended_at, ledger().now())
     if seconds == 0:
         current_app.send_task("actorline.notify", [job.key])
         return NOTICE_AGAIN_SECS

@@ -233,7 +233,7 @@ def test_batch_that_waits_for_a_place_is_called(turns):
     with turns.job("1"), turns.job("2"):
         assert is_refused(place)
     assert turns.woken == ["many"]
-    assert load_batch(turns.ledger, "many").notice_at is None
+    assert load_batch(turns.ledger, "many").notice.due_at is None
 
 
 def test_batch_that_was_told_meanwhile_is_passed_over(turns):
