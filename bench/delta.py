@@ -20,6 +20,7 @@ import orjson
 from isal import igzip
 
 from actorline.delivery.changes.find_changes import ChangesFinder
+from actorline.delivery.execution import Execution
 from actorline.delivery.manifest import Manifest, Part, totals_of
 from actorline.delivery.read_back import Delivery
 from actorline.delivery.sink import open_sink
@@ -74,7 +75,8 @@ def opened(folder: Path) -> Delivery:
 
 def actorline(home: Path) -> None:
     after = opened(home / "after")
-    finder = ChangesFinder(after.sink, "", "gzip", ExecutionToken("bench"), lambda: None, lambda: None)
+    execution = Execution(ExecutionToken("bench"), lambda: None, lambda: None)
+    finder = ChangesFinder(after.sink, "", "gzip", execution)
     found = finder.find(opened(home / "before"), after, ["url"])
     print(f"    added {found.added:,}, removed {found.removed:,}, changed {found.changed:,}", flush=True)
 

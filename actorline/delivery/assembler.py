@@ -1,11 +1,12 @@
 """From staged pages to a delivery's files: each is written once, published once, and listed as a part."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
+from actorline.delivery.execution import Execution
 from actorline.delivery.formats.csv_assembly import CsvAssembly
 from actorline.delivery.formats.gzip_members import StoredFile
 from actorline.delivery.formats.json_assembly import ArrayAssembly, LinesAssembly
@@ -18,7 +19,6 @@ from actorline.delivery.read_back import holds_same
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink, SinkError
 from actorline.delivery.sink.names import STAGED_PAGES
-from actorline.identifiers import ExecutionToken
 
 REMOVALS_AT_ONCE: Final = 8  # each is a round trip to an object store
 
@@ -36,8 +36,7 @@ class Rows:
 class Assembler:
     """What becomes of the pages of one attempt, whose files lie in `folder` of the sink.
 
-    `query`: the order's parameters. `keep_alive` is called between blocks and may raise to stop. `confirm` raises if
-    another execution may be at work on the same delivery; it is asked before anything is replaced.
+    `query`: the order's parameters.
     """
 
     sink: Sink
@@ -46,23 +45,20 @@ class Assembler:
     query: Query
     compression: str
     single_file: bool
-    execution: ExecutionToken
-    keep_alive: Callable[[], None]
-    confirm: Callable[[], None]
+    execution: Execution
 
     def assemble(self, receipts: Sequence[Receipt]) -> Rows:
         """Return the parts in the order of the rows; pages that are no parts yet are put together, where there are
         rows.
 
         Safe to repeat: what a killed execution left is taken, or replaced if it holds other rows. Raises
-        AssemblyFailed; SinkError, also for a page that isn't what its receipt says; what `keep_alive` and `confirm`
-        raise.
+        AssemblyFailed; SinkError, also for a page that isn't what its receipt says; what the execution's calls raise.
         """
         compression = "gzip" if self.format_.is_gzipped(self.compression) else "none"
         if not self.format_.is_staged(single_file=self.single_file):
             return Rows(parts_of(receipts), self.format_.name, compression)
         pages = [
-            StagedPage(receipt, self.sink, self._pages_are_gzip, self.keep_alive)
+            StagedPage(receipt, self.sink, self._pages_are_gzip, self.execution.keep_alive)
             for receipt in sorted(receipts, key=lambda receipt: receipt.offset)
             if receipt.part
         ]
@@ -109,14 +105,14 @@ class Assembler:
 
     def _write(self, assembly: Assembly, pages: list[StagedPage], file_name: str, *, is_first: bool) -> Part:
         name = self.folder + file_name
-        with self.sink.staging(name, self.execution) as file:
+        with self.sink.staging(name, self.execution.token) as file:
             out = StoredFile(file, compress=self.format_.is_gzipped(self.compression))
             assembly.write(pages, out, is_first=is_first)
             out.close()
-            self.keep_alive()
+            self.execution.keep_alive()
             if not self.sink.publish(file, name) and not holds_same(self.sink, name, out.size, out.sha256):
-                self.confirm()
-                self.sink.publish_instead(file, name, f"{self.folder}{STAGED_PAGES}/{self.execution}-{file_name}")
+                self.execution.confirm()
+                self.sink.publish_instead(file, name, f"{self.folder}{STAGED_PAGES}/{self.execution.token}-{file_name}")
         receipts = [page.receipt for page in pages]
         return Part(
             name=name,

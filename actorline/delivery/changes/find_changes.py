@@ -1,6 +1,6 @@
 """What changed between two deliveries: compared in a process of its own, and stored in the later one's sink."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
@@ -11,13 +11,13 @@ import orjson
 
 from actorline.delivery.changes.compare import NO_COMPARISON, SEPARATOR
 from actorline.delivery.changes.work_folder import work_folder
+from actorline.delivery.execution import Execution
 from actorline.delivery.formats.child import ChildFailed, run_child
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES
 from actorline.delivery.manifest import ChangeCounts, ChangedFile
 from actorline.delivery.read_back import DamagedDelivery, Delivery, holds_same
 from actorline.delivery.sink import Sink
 from actorline.delivery.sink.names import STAGED_PAGES
-from actorline.identifiers import ExecutionToken
 
 MODULE: Final = "actorline.delivery.changes.compare"
 
@@ -28,24 +28,18 @@ class ComparisonFailed(Exception):
 
 @dataclass(frozen=True)
 class ChangesFinder:
-    """Compares deliveries, and stores what changed in `folder` of the sink.
-
-    `keep_alive` is called now and then and may raise to stop. `confirm` raises if another execution may be at work on
-    the same delivery; it is asked before a file is replaced.
-    """
+    """Compares deliveries, and stores what changed in `folder` of the sink."""
 
     sink: Sink
     folder: str
     compression: str
-    execution: ExecutionToken
-    keep_alive: Callable[[], None]
-    confirm: Callable[[], None]
+    execution: Execution
 
     def find(self, before: Delivery | None, after: Delivery, key: Sequence[str]) -> ChangeCounts:
         """Return what changed; with nothing before, every row was added. Safe to repeat: the same rows make the same
         files.
 
-        Raises ComparisonFailed; SinkError; what `keep_alive` and `confirm` raise.
+        Raises ComparisonFailed; SinkError; what the execution's calls raise.
         """
         sides = [before, after, before, after]  # compared, and read again for the rows that differ
         rows = chain.from_iterable(chain(_ended(side.blocks() if side else ()), [SEPARATOR, b"\n"]) for side in sides)
@@ -53,7 +47,7 @@ class ChangesFinder:
             made: list[bytes] = []
             try:
                 arguments = [str(work), orjson.dumps(list(key)).decode(), self.compression]
-                run_child(MODULE, *arguments, source=rows, take=made.append, keep_alive=self.keep_alive)
+                run_child(MODULE, *arguments, source=rows, take=made.append, keep_alive=self.execution.keep_alive)
             except ChildFailed as error:
                 why = str(error) if error.status == NO_COMPARISON else f"it broke (exit code {error.status}: {error})"
                 raise ComparisonFailed(why) from None
@@ -64,13 +58,13 @@ class ChangesFinder:
     def _store(self, work: Path, made: ChangedFile) -> ChangedFile:
         """Publish a file; return it under its name in the sink."""
         name = self.folder + made.name
-        with (work / made.name).open("rb") as source, self.sink.staging(name, self.execution) as file:
+        with (work / made.name).open("rb") as source, self.sink.staging(name, self.execution.token) as file:
             while block := source.read(BLOCK_BYTES):
-                self.keep_alive()
+                self.execution.keep_alive()
                 file.write(block)
             if not self.sink.publish(file, name) and not holds_same(self.sink, name, made.bytes, made.sha256):
-                self.confirm()
-                aside = f"{self.folder}{STAGED_PAGES}/{self.execution}-{made.name.rpartition('/')[2]}"
+                self.execution.confirm()
+                aside = f"{self.folder}{STAGED_PAGES}/{self.execution.token}-{made.name.rpartition('/')[2]}"
                 self.sink.publish_instead(file, name, aside)
                 self.sink.remove(aside)
         return made.model_copy(update={"name": name})

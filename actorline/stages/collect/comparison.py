@@ -4,16 +4,16 @@ The rows are paid for and stored. So a comparison that fails is tried again whil
 beside them: the job is DELIVERED all the same.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from actorline.delivery.changes.find_changes import ChangesFinder, ComparisonFailed
+from actorline.delivery.execution import Execution
 from actorline.delivery.folder import attempt_folder
 from actorline.delivery.manifest import Changes, Manifest
 from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, UnreadableRows
 from actorline.delivery.sink import Sink, SinkError
-from actorline.identifiers import ExecutionToken, JobKey
+from actorline.identifiers import JobKey
 from actorline.jobs.delivered import open_delivered
 from actorline.jobs.document.delta import LAST, Delta
 from actorline.jobs.job import Job
@@ -38,14 +38,12 @@ log = Logger(__name__)
 
 @dataclass(frozen=True)
 class Comparison:
-    """Made by one execution for one job. `confirm` raises LostJob if another execution has the job by now."""
+    """Made by one execution, whose `confirm` raises LostJob, for one job."""
 
     ledger: Ledger
     job: Job
     sink: Sink
-    execution: ExecutionToken
-    keep_alive: Callable[[], None]
-    confirm: Callable[[], None]
+    execution: Execution
 
     def add_to(self, manifest: Manifest) -> Manifest:
         """Return the manifest with what changed, if that was ordered. Raises SinkError while that may pass."""
@@ -82,8 +80,6 @@ class Comparison:
             attempt_folder(self.job.attempt),
             self.job.document.sink.compression,
             self.execution,
-            self.keep_alive,
-            self.confirm,
         )
 
     def _open(self, base: JobKey) -> Delivery:

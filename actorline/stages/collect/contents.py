@@ -1,11 +1,12 @@
 """What a delivery consists of: rows, records, and the manifest that lists them."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from actorline.delivery.assembler import Assembler, Rows
+from actorline.delivery.execution import Execution
 from actorline.delivery.folder import attempt_folder, superseded_folder
 from actorline.delivery.formats.staged_page import AssemblyFailed
 from actorline.delivery.formats.table import FORMATS
@@ -13,7 +14,6 @@ from actorline.delivery.manifest import Manifest, RunFacts, Totals, totals_of
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink
 from actorline.errors import Code, Reason
-from actorline.identifiers import ExecutionToken
 from actorline.jobs.document.secret import withheld_records
 from actorline.jobs.job import Job
 from actorline.jobs.states import State, target
@@ -29,16 +29,14 @@ from actorline.stages.ending import SINK_TRIES, STOP_CODES, judge_end
 
 @dataclass(frozen=True)
 class Contents:
-    """Made by one execution for one job. `confirm` raises LostJob if another execution has the job by now."""
+    """Made by one execution, whose `confirm` raises LostJob, for one job."""
 
     ledger: Ledger
     platform: Platform
     installation: str
     job: Job
     sink: Sink
-    execution: ExecutionToken
-    keep_alive: Callable[[], None]
-    confirm: Callable[[], None]
+    execution: Execution
 
     def make(self, receipts: Sequence[Receipt], failure: Reason | None) -> Manifest:
         """Store rows and records, and return the manifest; `failure`: why the rows aren't everything.
@@ -53,7 +51,7 @@ class Contents:
         counted = self.job.model_copy(update={"collection": collection})
         event, reason = judge_end(counted, failure=failure)
         manifest = self._manifest(rows, records, totals, target(event), reason)
-        comparison = Comparison(self.ledger, self.job, self.sink, self.execution, self.keep_alive, self.confirm)
+        comparison = Comparison(self.ledger, self.job, self.sink, self.execution)
         return comparison.add_to(manifest)
 
     def _record_failure(self, records: Records) -> Reason | None:
@@ -73,8 +71,6 @@ class Contents:
             compression=document.sink.compression,
             single_file=document.sink.single_file,
             execution=self.execution,
-            keep_alive=self.keep_alive,
-            confirm=self.confirm,
         )
         try:
             return assembler.assemble(receipts), None
@@ -103,8 +99,8 @@ class Contents:
             allowed=lambda record_keys: self._without_secrets(given, record_keys),
         )
         if collect.all_records:
-            return StoreKeeper(keeper, self.ledger, job, self.keep_alive, is_stopped).store_all()
-        return Records.of(*keeper.store(dict.fromkeys(collect.records), self.keep_alive))
+            return StoreKeeper(keeper, self.ledger, job, is_stopped).store_all()
+        return Records.of(*keeper.store(dict.fromkeys(collect.records)))
 
     def _without_secrets(self, given: Any, record_keys: Iterable[str]) -> list[str]:
         """Return what may be delivered; the timeline says what isn't: an input that holds a secret, or may hold one."""

@@ -12,6 +12,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from actorline.delivery.assembler import remove_staged
+from actorline.delivery.execution import Execution
 from actorline.delivery.folder import attempt_folder, leftovers, made_anew, superseded_folder
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.manifest import Manifest, fingerprint
@@ -66,9 +67,7 @@ class Deliverer:
                         self.installation,
                         job,
                         sink,
-                        execution,
-                        keep_alive,
-                        confirm=lambda: self._say_alive(job),
+                        Execution(execution, keep_alive, confirm=lambda: self._say_alive(job)),
                     )
                     manifest = self._publish(sink, job, receipts, contents.make(receipts, failure))
                 if _replaces(sink, manifest):

@@ -2,7 +2,7 @@
 where it was and nobody holds more than one block.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -42,13 +42,12 @@ class StoreKeeper:
     keeper: RecordKeeper
     ledger: Ledger
     job: Job
-    keep_alive: Callable[[], None]
     is_stopped: bool = False
 
     def store_all(self) -> Records:
         """Store what isn't stored yet. A store of one block is listed record by record.
 
-        Raises PlatformError if the keys can't be listed, SinkError, and what `keep_alive` raises.
+        Raises PlatformError if the keys can't be listed, SinkError, and what the execution's `keep_alive` raises.
         """
         known = self.ledger.pages.record_blocks(self.job.key, self.job.attempt)
         page = None if known else self._page(None)
@@ -93,7 +92,7 @@ class StoreKeeper:
 
     def _write_index(self, no: int, records: Sequence[StoredRecord]) -> RecordIndex:
         keeper, name, text = self.keeper, index_name(self.keeper.folder, no), index_text(records)
-        with keeper.sink.staging(name, keeper.execution) as file:
+        with keeper.sink.staging(name, keeper.execution.token) as file:
             file.write(text)
             if not keeper.sink.publish(file, name) and keeper.sink.read(name) != text:
                 keeper.sink.publish_instead(file, name, keeper.superseded + name)
@@ -102,7 +101,7 @@ class StoreKeeper:
     def _store(self, page: KeysPage) -> tuple[list[StoredRecord], list[RecordFailure]]:
         """Store the records of a page; two threads must not write one file, if a key is in it twice."""
         keys = dict.fromkeys(found.key for found in page.items)
-        return self.keeper.store(keys, self.keep_alive, are_listed=True)
+        return self.keeper.store(keys, are_listed=True)
 
     def _page(self, after: str | None) -> KeysPage:
         return get_keys(self.keeper.platform, self.keeper.store_id, after=after)

@@ -10,12 +10,12 @@ from functools import partial
 from http import HTTPStatus
 from typing import Final
 
+from actorline.delivery.execution import Execution
 from actorline.delivery.formats.gzip_members import StoredFile
 from actorline.delivery.manifest import StoredRecord
 from actorline.delivery.read_back import holds_same
 from actorline.delivery.sink import RECORDS, Sink, SinkError
 from actorline.delivery.sink.names import record_file
-from actorline.identifiers import ExecutionToken
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.key_value_stores import get_keys, open_record
@@ -46,50 +46,46 @@ class RecordKeeper:
     sink: Sink
     folder: str
     superseded: str
-    execution: ExecutionToken
+    execution: Execution
     gives_up: bool = False
     allowed: Callable[[Iterable[str]], list[str]] = list
     sleep: Callable[[float], object] = time.sleep
 
     def store(
-        self, record_keys: Iterable[str], keep_alive: Callable[[], None], *, are_listed: bool = False
+        self, record_keys: Iterable[str], *, are_listed: bool = False
     ) -> tuple[list[StoredRecord], list[RecordFailure]]:
         """Store those that exist; one that the run didn't write isn't missed, unless the store lists it. `are_listed`:
         it lists all of them.
 
-        `keep_alive` is called after each, and while one is waited for, and may raise to stop. Raises SinkError if the
-        sink takes no other files either, or may take this one later.
+        The execution is kept alive after each, and while one is waited for. Raises SinkError if the sink takes no other
+        files either, or may take this one later.
         """
         stored: list[StoredRecord] = []
         failed: list[RecordFailure] = []
         with ThreadPoolExecutor(RECORD_THREADS) as threads:
-            store = partial(self._store, keep_alive=keep_alive, is_listed=are_listed)
+            store = partial(self._store, is_listed=are_listed)
             for outcome in threads.map(store, self.allowed(record_keys)):
                 if isinstance(outcome, StoredRecord):
                     stored.append(outcome)
                 elif outcome is not None:
                     failed.append(outcome)
-                keep_alive()
+                self.execution.keep_alive()
         return stored, failed
 
-    def _store(
-        self, record_key: str, *, keep_alive: Callable[[], None], is_listed: bool
-    ) -> StoredRecord | RecordFailure | None:
+    def _store(self, record_key: str, *, is_listed: bool) -> StoredRecord | RecordFailure | None:
         try:
-            return self._read(record_key, keep_alive, is_listed=is_listed)
+            return self._read(record_key, is_listed=is_listed)
         except SinkError as error:
             if not self.gives_up:
                 raise
             self.sink.check()
             return RecordFailure(f"The record {record_key} can't be stored: {error}")
 
-    def _read(
-        self, record_key: str, keep_alive: Callable[[], None], *, is_listed: bool
-    ) -> StoredRecord | RecordFailure | None:
+    def _read(self, record_key: str, *, is_listed: bool) -> StoredRecord | RecordFailure | None:
         failure: platform_errors.PlatformError | None = None
         for _ in range(TRIES):
             if failure:
-                self._wait(max(platform_errors.asked_wait_s(failure), PAUSE_SECS), keep_alive)
+                self._wait(max(platform_errors.asked_wait_s(failure), PAUSE_SECS))
             try:
                 return self._fetch(record_key)
             except platform_errors.NotFound as error:
@@ -118,16 +114,16 @@ class RecordKeeper:
             return False
         return any(found.key == record_key for found in keys.items)
 
-    def _wait(self, seconds: float, keep_alive: Callable[[], None]) -> None:
+    def _wait(self, seconds: float) -> None:
         for passed in range(math.ceil(seconds / LOOK_SECS)):
-            keep_alive()
+            self.execution.keep_alive()
             self.sleep(min(seconds - passed * LOOK_SECS, LOOK_SECS))
 
     def _fetch(self, record_key: str) -> StoredRecord:
         name = f"{self.folder}{RECORDS}/{record_file(record_key)}"
         with (
             open_record(self.platform, self.store_id, record_key) as record,
-            self.sink.staging(name, self.execution) as file,
+            self.sink.staging(name, self.execution.token) as file,
         ):
             written = StoredFile(file, compress=False)
             for block in record.blocks(BLOCK_BYTES):

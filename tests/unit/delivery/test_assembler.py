@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from served import Served
 
 from actorline.delivery.assembler import Assembler, remove_staged
+from actorline.delivery.execution import Execution
 from actorline.delivery.formats.staged_page import AssemblyFailed
 from actorline.delivery.formats.table import FORMATS
 from actorline.delivery.manifest import Part
@@ -25,6 +27,7 @@ from actorline.delivery.sink.names import STAGED_PAGES, STAGING
 from actorline.emulator.dataset.formats import FORMATS as WRITTEN
 from actorline.emulator.dataset.tables import flattened
 from actorline.emulator.params import Params
+from actorline.identifiers import ExecutionToken
 
 Items = list[dict[str, Any]]
 
@@ -40,6 +43,12 @@ values = st.recursive(
 )
 items = st.dictionaries(names, values, min_size=1, max_size=3)
 windows_of = st.lists(st.lists(items, min_size=1, max_size=4), min_size=1, max_size=4)
+
+
+def execution(
+    token: str = "e", keep_alive: Callable[[], None] = lambda: None, confirm: Callable[[], None] = lambda: None
+) -> Execution:
+    return Execution(ExecutionToken(token), keep_alive, confirm)
 
 
 class Delivery:
@@ -86,7 +95,7 @@ class Delivery:
     def assembler(self, **options: Any) -> Assembler:
         stands: dict[str, Any] = {
             "sink": self.sink, "folder": "", "format_": self.format, "query": self.query,
-            "compression": self.compression, "execution": "e", "keep_alive": lambda: None, "confirm": lambda: None,
+            "compression": self.compression, "execution": execution(),
         }  # fmt: skip
         return Assembler(**(stands | options))
 
@@ -254,10 +263,10 @@ def test_a_page_that_changed_since_it_was_stored_is_told(tmp_path, name):
 def test_a_killed_executions_file_with_other_rows_is_replaced(tmp_path):
     delivery = Delivery(tmp_path, "json")
     receipts = delivery.stage([[{"a": 1}], [{"a": 2}]], single_file=True)
-    delivery.assemble(receipts[:1], single_file=True, execution="killed")
-    parts = delivery.assemble(receipts, single_file=True, execution="next")
+    delivery.assemble(receipts[:1], single_file=True, execution=execution("killed"))
+    parts = delivery.assemble(receipts, single_file=True, execution=execution("next"))
     assert json.loads(delivery.text(parts)) == [{"a": 1}, {"a": 2}]
-    assert delivery.assemble(receipts, single_file=True, execution="third") == parts
+    assert delivery.assemble(receipts, single_file=True, execution=execution("third")) == parts
     assert {path.name for path in tmp_path.iterdir()} == {"items.json.gz", STAGED_PAGES, STAGING}
     remove_staged(delivery.sink, "")
     delivery.sink.clear_staging()
@@ -275,7 +284,7 @@ def test_nothing_is_replaced_by_an_execution_that_lost_the_job(tmp_path):
     receipts = delivery.stage([[{"a": 1}], [{"a": 2}]], single_file=True)
     parts = delivery.assemble(receipts, single_file=True)
     with pytest.raises(Superseded):
-        delivery.assemble(receipts[:1], single_file=True, execution="stale", confirm=refuse)
+        delivery.assemble(receipts[:1], single_file=True, execution=execution("stale", confirm=refuse))
     assert json.loads(delivery.text(parts)) == [{"a": 1}, {"a": 2}]
 
 
@@ -308,4 +317,4 @@ def test_keep_alive_may_stop_a_conversion(tmp_path):
     delivery = Delivery(tmp_path, "parquet")
     receipts = delivery.stage([[{"a": 1}]], single_file=True)
     with pytest.raises(Stopped):
-        delivery.assemble(receipts, single_file=True, keep_alive=stop)
+        delivery.assemble(receipts, single_file=True, execution=execution(keep_alive=stop))

@@ -23,7 +23,7 @@ def comparison(failures: int = 0) -> Comparison:
     document = parse_document({"actor": "a", "delta": {"key": ["url"]}})
     job: Any = SimpleNamespace(key="k", document=document, attempt=1, failures=failures, delta_base=NO_BASE)
     nothing: Any = None
-    return Comparison(nothing, job, nothing, nothing, keep_alive=lambda: None, confirm=lambda: None)
+    return Comparison(nothing, job, nothing, nothing)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ def stored(monkeypatch):
         monkeypatch.setattr(record_blocks, "get_keys", lambda *_, **__: next(left))
         sink = SimpleNamespace(files_in=lambda _: {})
 
-        def store(keys, _keep_alive, *, are_listed):
+        def store(keys, *, are_listed):
             assert are_listed
             asked.extend(keys)
             return [], []
@@ -34,7 +34,7 @@ def stored(monkeypatch):
         keeper = SimpleNamespace(sink=sink, folder="", platform=None, store_id="s", store=store)
         pages_kept = SimpleNamespace(record_blocks=lambda *_: known or {}, keep_record_block=lambda *_: None)
         job = SimpleNamespace(key="k", attempt=1, retries=0)
-        StoreKeeper(keeper, SimpleNamespace(pages=pages_kept), job, lambda: None, is_stopped).store_all()
+        StoreKeeper(keeper, SimpleNamespace(pages=pages_kept), job, is_stopped).store_all()
         return asked
 
     return store_all

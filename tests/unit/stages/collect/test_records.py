@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 from tiny_server import raw, reply, tiny_server
 
+from actorline.delivery.execution import Execution
 from actorline.delivery.manifest import StoredRecord
 from actorline.identifiers import ExecutionToken
 from actorline.jobs.step import LostJob
@@ -20,8 +21,18 @@ from actorline.stages.collect import records
 from actorline.stages.collect.records import PAUSE_SECS, TRIES, RecordFailure, RecordKeeper
 
 
-def keeper_of(platform: Platform, sink: Any, sleep: Callable[[float], object] = lambda _: None) -> RecordKeeper:
-    return RecordKeeper(platform, "s", sink, "attempt-1/", "superseded-0/", ExecutionToken("x"), sleep=sleep)
+def do_nothing(*_: object) -> None:
+    pass
+
+
+def keeper_of(
+    platform: Platform,
+    sink: Any,
+    sleep: Callable[[float], object] = do_nothing,
+    keep_alive: Callable[[], None] = do_nothing,
+) -> RecordKeeper:
+    execution = Execution(ExecutionToken("x"), keep_alive, confirm=do_nothing)
+    return RecordKeeper(platform, "s", sink, "attempt-1/", "superseded-0/", execution, sleep=sleep)
 
 
 @pytest.fixture
@@ -42,7 +53,7 @@ def store(monkeypatch):
         sink = SimpleNamespace(staging=lambda *_: nullcontext(io.BytesIO()), publish=lambda *_: True)
         platform = Platform("https://api.example.test", SecretStr("apify_api_hush"))
         keeper = keeper_of(platform, sink)
-        good, bad = keeper.store(["OUTPUT"], lambda: None)
+        good, bad = keeper.store(["OUTPUT"])
         return *good, *bad, list(coming)
 
     return stored
@@ -82,7 +93,7 @@ def stored_from():
         sink = SimpleNamespace(staging=lambda *_: nullcontext(file), publish=lambda *_: True)
         with tiny_server(lambda _: next(coming)) as server:
             platform = Platform(server.url, SecretStr("apify_api_hush"), sleep=lambda _: None)
-            good, bad = keeper_of(platform, sink, sleep).store(["OUTPUT"], keep_alive, are_listed=are_listed)
+            good, bad = keeper_of(platform, sink, sleep, keep_alive).store(["OUTPUT"], are_listed=are_listed)
             platform.close()
         return *good, *bad, list(coming), file.getvalue()
 
