@@ -1,6 +1,6 @@
 """`actorline.fetch_page(key, epoch, attempt, page_no, offset, limit, expected, tries)`: store one page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from celery import Task, shared_task
@@ -13,7 +13,7 @@ from actorline.identifiers import JobKey
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.platform.client import Platform
 from actorline.platform.errors import asked_wait_s
-from actorline.stages.collect.fetch_page import PAGE_HELD_SECS, PageFetcher, PageHeld
+from actorline.stages.collect.fetch_page import PAGE_HELD_SECS, PageFetch, PageFetcher, PageHeld
 from tasks.shell.canvas import page_args
 from tasks.shell.environment import ledger, new_execution, platform_of, settings
 from tasks.shell.metrics import fetches
@@ -46,28 +46,23 @@ def fetch_page(
     """Return whether the page is stored; its receipt, good or bad, is in the ledger. `epoch` only names the sender: a
     stored page stays stored, whichever epoch asked for it.
     """
-    window = Window(page_no=page_no, offset=offset, limit=limit)
-    outcome = store_page(platform_of(key), key, attempt, window, expected, tries)
+    page = PageFetch(attempt, Window(page_no=page_no, offset=offset, limit=limit), expected, tries)
+    outcome = store_page(platform_of(key), key, page)
     if isinstance(outcome, PageRetry):
-        raise again(self, outcome.seconds, page_args(key, epoch, attempt, window, expected, outcome.tries))
+        raise again(self, outcome.seconds, page_args(key, epoch, replace(page, tries=outcome.tries)))
     report_page(key)
     return outcome.is_good
 
 
-def store_page(
-    platform: Platform, key: JobKey, attempt: int, window: Window, expected: int, tries: int
-) -> Receipt | PageRetry:
+def store_page(platform: Platform, key: JobKey, page: PageFetch) -> Receipt | PageRetry:
     """Fetch the page once; again no sooner than the platform asks for."""
-    outcome = PageFetcher(ledger(), platform, settings()).fetch(
-        key, attempt, window, expected=expected, execution=new_execution(), tries=tries
-    )
+    page_no, tries = page.window.page_no, page.tries
+    outcome = PageFetcher(ledger(), platform, settings()).fetch(key, page, new_execution())
     if isinstance(outcome, PageHeld):
         return PageRetry(PAGE_HELD_SECS, tries)
     if isinstance(outcome, UnreadablePage):
         fetches.labels("sink" if isinstance(outcome.__cause__, SinkError) else "again").inc()
-        ledger().timeline.add(
-            key, TimelineEvent.PAGE_FAILED, page_no=window.page_no, tries=tries + 1, message=str(outcome)
-        )
+        ledger().timeline.add(key, TimelineEvent.PAGE_FAILED, page_no=page_no, tries=tries + 1, message=str(outcome))
         back_off_s = PAGE_BACK_OFF_SECS[min(tries, len(PAGE_BACK_OFF_SECS) - 1)]
         return PageRetry(max(back_off_s, asked_wait_s(outcome.__cause__)), tries + 1)
     fetches.labels("stored" if outcome.is_good else "failed").inc()

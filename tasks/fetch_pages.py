@@ -10,6 +10,7 @@ from celery import Task, shared_task
 
 from actorline.identifiers import JobKey
 from actorline.jobs.step import Stop
+from actorline.stages.collect.fetch_page import PageFetch
 from actorline.stages.collect.fetch_pages import Planner, Wave, load_collecting
 from tasks.fetch_page import PageRetry, store_page
 from tasks.finish_job import finish
@@ -35,7 +36,7 @@ def fetch_pages(self: "Task[Any, Any]", key: JobKey, epoch: int) -> None:
         raise self.replace(wave_canvas(key, epoch, planned))
     for window, expected in planned.pages:
         with shown(self, "fetch_page", key, f"(key={key}, page={window.page_no})"):
-            outcome = store_page(of_account, key, planned.attempt, window, expected, 0)
+            outcome = store_page(of_account, key, PageFetch(planned.attempt, window, expected))
         if isinstance(outcome, PageRetry):  # in a message of its own, which can wait
             raise self.replace(wave_canvas(key, epoch, planned, tries=outcome.tries, seconds=outcome.seconds))
     with shown(self, "finish_job", key, f"(key={key}, epoch={epoch})"):

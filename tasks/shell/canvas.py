@@ -19,6 +19,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.parking import Parking
 from actorline.notify.notice import NOTICE_AGAIN_SECS, secs_until_notice
 from actorline.queue_names import queue_kinds
+from actorline.stages.collect.fetch_page import PageFetch
 from actorline.stages.collect.fetch_pages import Wave
 from actorline.upkeep.decision import Stage, queue_of
 from tasks.shell.environment import ledger, settings
@@ -64,7 +65,7 @@ def wave_canvas(key: JobKey, epoch: int, wave: Wave, *, tries: int = 0, seconds:
     `tries`, `seconds`: how often they were tried before, and when they are fetched.
     """
     finish = _named("finish_job", key, epoch)
-    pages = [_page(key, epoch, wave.attempt, window, expected, tries) for window, expected in wave.pages]
+    pages = [_page(key, epoch, PageFetch(wave.attempt, window, expected, tries)) for window, expected in wave.pages]
     if seconds:
         for page in pages:
             page.set(countdown=seconds)
@@ -74,7 +75,7 @@ def wave_canvas(key: JobKey, epoch: int, wave: Wave, *, tries: int = 0, seconds:
 
 def send_pages(key: JobKey, epoch: int, attempt: int, pages: Sequence[Window]) -> None:
     """Send each full page of a running run by itself; lost ones are fetched when the run has ended."""
-    signatures = [_page(key, epoch, attempt, window, window.limit, 0) for window in pages]
+    signatures = [_page(key, epoch, PageFetch(attempt, window, window.limit)) for window in pages]
     if signatures:
         _remember(key, signatures)
     for each in signatures:
@@ -94,8 +95,9 @@ def next_wave(key: JobKey, epoch: int, seconds: float) -> Signature[Any]:
     return collect.set(countdown=seconds) if seconds else collect
 
 
-def page_args(key: JobKey, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> tuple[Any, ...]:
-    return (key, epoch, attempt, window.page_no, window.offset, window.limit, expected, tries)
+def page_args(key: JobKey, epoch: int, page: PageFetch) -> tuple[Any, ...]:
+    window = page.window
+    return (key, epoch, page.attempt, window.page_no, window.offset, window.limit, page.expected, page.tries)
 
 
 def send_notices(job: Job) -> float | None:
@@ -124,7 +126,7 @@ def _named(stage: str, key: JobKey, epoch: int) -> Signature[Any]:
     return signature(f"actorline.{stage}", args=(key, epoch), immutable=True, task_id=uuid(), argsrepr=shown)
 
 
-def _page(key: JobKey, epoch: int, attempt: int, window: Window, expected: int, tries: int) -> Signature[Any]:
-    args = page_args(key, epoch, attempt, window, expected, tries)
-    shown = f"(key={key}, page={window.page_no})"  # short: Redis has hundreds of these messages
+def _page(key: JobKey, epoch: int, page: PageFetch) -> Signature[Any]:
+    args = page_args(key, epoch, page)
+    shown = f"(key={key}, page={page.window.page_no})"  # short: Redis has hundreds of these messages
     return signature("actorline.fetch_page", args=args, immutable=True, task_id=uuid(), argsrepr=shown)

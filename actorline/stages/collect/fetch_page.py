@@ -3,8 +3,8 @@
 import io
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, TypeGuard
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Final, TypeGuard
 
 import redis
 
@@ -42,6 +42,16 @@ PAGE_HELD_SECS: Final = 1.0  # another execution has the page: look for its rece
 
 
 @dataclass(frozen=True)
+class PageFetch:
+    """One fetch of a page. `expected`: how many items it must scan at least; `tries`: how often it was tried before."""
+
+    attempt: int
+    window: Window
+    expected: int = 0
+    tries: int = 0
+
+
+@dataclass(frozen=True)
 class PageHeld:
     """Another execution is fetching this page."""
 
@@ -55,13 +65,12 @@ class PageFetcher:
     settings: Settings
     first: ItemsPage | None = None
 
-    def fetch(
-        self, key: JobKey, attempt: int, window: Window, *, expected: int, execution: ExecutionToken, tries: int
-    ) -> Receipt | PageHeld | UnreadablePage:
+    def fetch(self, key: JobKey, page: PageFetch, execution: ExecutionToken) -> Receipt | PageHeld | UnreadablePage:
         """Store one page and return its receipt; a failure is returned while tries are left, then as a bad receipt.
 
         Raises only what keeps the ledger from taking a receipt, and GivenBack.
         """
+        attempt, window = page.attempt, page.window
         lease = self.ledger.lease("page", key, f"{attempt}:{window.page_no}", seconds=PAGE_LEASE_SECS)
         if not lease.acquire():
             _, known = self.ledger.load_with_page(key, attempt, window.page_no)
@@ -73,7 +82,7 @@ class PageFetcher:
             if job is None or job.state not in FETCH_STATES or job.attempt != attempt or job.stop_wish:
                 return _unwanted(window)
             begun = time.monotonic()
-            outcome = self._try(job, window, expected, execution, tries, lease)
+            outcome = self._try(job, page, execution, lease)
             if not isinstance(outcome, Receipt):
                 return outcome
             timed = outcome.model_copy(update={"seconds": round(time.monotonic() - begun, 3)})
@@ -87,31 +96,31 @@ class PageFetcher:
         return receipt
 
     def _try(
-        self, job: Job, window: Window, expected: int, execution: ExecutionToken, tries: int, lease: Lease
+        self, job: Job, page: PageFetch, execution: ExecutionToken, lease: Lease
     ) -> Receipt | PageHeld | UnreadablePage:
-        if tries + 1 >= PAGE_TRIES and self._is_last(job, window):
-            expected = 0  # the counter is ahead of the rows: what there is of them is kept
+        if page.tries + 1 >= PAGE_TRIES and self._is_last(job, page.window):
+            page = replace(page, expected=0)  # the counter is ahead of the rows: what there is of them is kept
         try:
-            return self._read(job, window, expected, execution, lease, tries)
+            return self._read(job, page, execution, lease)
         except (redis.RedisError, GivenBack, LostJob):
             raise
         except Exception as error:  # noqa: BLE001 - whatever the bytes of one page break, the others continue
-            return self._failure(job, window, error, tries, lease)
+            return self._failure(job, page, error, lease)
 
     def _failure(
-        self, job: Job, window: Window, error: Exception, tries: int, lease: Lease
+        self, job: Job, page: PageFetch, error: Exception, lease: Lease
     ) -> Receipt | PageHeld | UnreadablePage:
         if not lease.owned():  # frozen for long: another execution has the page, or has stored it, and reports it
             return PageHeld()
-        self.ledger.pages.note_failed(job.key, job.attempt, window.page_no, _cause_of(error))
-        if tries + 1 < PAGE_TRIES and _may_pass(error):
+        self.ledger.pages.note_failed(job.key, job.attempt, page.window.page_no, _cause_of(error))
+        if page.tries + 1 < PAGE_TRIES and _may_pass(error):
             asked_s = platform_errors.asked_wait_s(error)
             if asked_s and job.state is State.COLLECTING:  # upkeep must not take a page that waits for a lost one
                 self.ledger.agenda.postpone(job.key, asked_s + self.settings.lost_message_secs)
             again = UnreadablePage(_words_of(error))
             again.__cause__ = error  # whose fault it was is counted
             return again
-        return bad_receipt(window, self._code_of(job, error), _words_of(error))
+        return bad_receipt(page.window, self._code_of(job, error), _words_of(error))
 
     def _code_of(self, job: Job, error: Exception) -> Code:
         """Return why a page isn't stored. A page that isn't found says nothing of the dataset, which is asked for
@@ -155,19 +164,17 @@ class PageFetcher:
         if state == State.COLLECTING:
             self.ledger.agenda.postpone(key, self.settings.lost_message_secs)
 
-    def _read(
-        self, job: Job, window: Window, expected: int, execution: ExecutionToken, lease: Lease, tries: int
-    ) -> Receipt:
+    def _read(self, job: Job, page: PageFetch, execution: ExecutionToken, lease: Lease) -> Receipt:
         """Read the page, or what comes after the one window of a format that can't be cut."""
         format_ = FORMATS[job.document.collect.format]
-        is_behind = window.page_no > 0 and not format_.is_cut
+        is_behind = page.window.page_no > 0 and not format_.is_cut
         params = {"format": "jsonl"} if is_behind else format_.query(job.document.collect.query())
-        silence_s = self._silence_s(tries) if format_.is_cut else SILENCE_MAX_SECS
+        silence_s = self._silence_s(page.tries) if format_.is_cut else SILENCE_MAX_SECS
         reader = ItemsReader(self.platform, job.run.dataset_id or DatasetId(""), params, self.first, silence_s)
         with renewed(lambda: self._hold_on(lease, job.key), PAGE_LEASE_RENEW_SECS, cut=reader.cut) as keep_alive:
             if is_behind:
-                return self._look_behind(job, window, reader, keep_alive)
-            return self._store(job, window, expected, execution, reader, keep_alive)
+                return self._look_behind(job, page.window, reader, keep_alive)
+            return self._store(job, page, execution, reader, keep_alive)
 
     def _silence_s(self, tries: int) -> float:
         """Return how long the platform may be silent: at first as for any response, as it may be a dead connection, and
@@ -205,21 +212,14 @@ class PageFetcher:
         return found.scanned == 0 and (found.total is not None or facts.total is None)
 
     def _store(
-        self,
-        job: Job,
-        window: Window,
-        expected: int,
-        execution: ExecutionToken,
-        reader: ItemsReader,
-        keep_alive: Callable[[], None],
+        self, job: Job, page: PageFetch, execution: ExecutionToken, reader: ItemsReader, keep_alive: Callable[[], None]
     ) -> Receipt:
-        collect, sink_section = job.document.collect, job.document.sink
-        format_, query = FORMATS[collect.format], collect.query()
+        window, collect, sink_section = page.window, job.document.collect, job.document.sink
+        format_ = FORMATS[collect.format]
         page_name = format_.page_name(window.page_no, sink_section.compression, single_file=sink_section.single_file)
         name = attempt_folder(job.attempt) + page_name
-        gzip = format_.page_is_gzipped(sink_section.compression)
         sink = open_sink(job.sink_url)
-        look, text = row_look(job.document), format_.reads(query)
+        look, text = row_look(job.document), format_.reads(collect.query())
         counter = RowCounter(look) if look else None
         with sink.staging(name, execution) as file:
             facts = download_window(
@@ -227,8 +227,8 @@ class PageFetcher:
                 window,
                 file,
                 text=WatchedText(text, counter) if counter else text,
-                expected=expected,
-                compress=gzip,
+                expected=page.expected,
+                compress=format_.page_is_gzipped(sink_section.compression),
                 keeps_count=collect.keeps_count,
                 keep_alive=keep_alive,
                 count_items=reader.count,
@@ -236,11 +236,8 @@ class PageFetcher:
             keep_alive()  # a reading that was cut may look like a whole one
             # a table without columns is no file, but a page of csv, whose rows may get columns from other pages
             is_stored = facts.scanned > 0 and (format_.is_cut or reader.has_columns)
-            if is_stored and not sink.publish(file, name):
-                there = _find_same(sink, name, facts, format_.read_stored(query), gzip=gzip)
-                if there is None:
-                    sink.publish_instead(file, name, superseded_folder(job.retries) + name)
-                facts = there or facts
+            if is_stored:
+                facts = _publish(job, sink, file, name, facts)
         ends = format_.is_cut and self._ends(job, window, facts, reader, keep_alive)
         if counter and look and look.key:
             sample = KeySample.of(counter.keys, end=window.offset + max(facts.scanned, facts.items))
@@ -271,6 +268,18 @@ def _read_only(reader: ItemsReader, window: Window, keep_alive: Callable[[], Non
         keep_alive=keep_alive,
     )
     keep_alive()  # a reading that was cut may look like a whole one
+    return facts
+
+
+def _publish(job: Job, sink: Sink, file: BinaryIO, name: str, facts: PartFacts) -> PartFacts:
+    """Give the page its name, unless the same rows have it already; return the facts of what has it then."""
+    if sink.publish(file, name):
+        return facts
+    format_, compression = FORMATS[job.document.collect.format], job.document.sink.compression
+    text = format_.read_stored(job.document.collect.query())
+    if there := _find_same(sink, name, facts, text, gzip=format_.page_is_gzipped(compression)):
+        return there
+    sink.publish_instead(file, name, superseded_folder(job.retries) + name)
     return facts
 
 

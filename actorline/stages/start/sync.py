@@ -23,7 +23,7 @@ from actorline.platform.start import SendBy, StartRequest, StartUnclear
 from actorline.platform.sync import run_sync
 from actorline.settings import Settings
 from actorline.shutdown import GivenBack
-from actorline.stages.collect.fetch_page import PageFetcher
+from actorline.stages.collect.fetch_page import PageFetch, PageFetcher
 from actorline.stages.start.search import find_runs
 
 log = Logger(__name__)
@@ -93,7 +93,7 @@ class SyncFlow:
             return
         fetcher = PageFetcher(self.ledger, self.platform, self.settings, first=page)
         try:
-            outcome = fetcher.fetch(job.key, job.attempt, window, expected=0, execution=execution, tries=0)
+            outcome = fetcher.fetch(job.key, PageFetch(job.attempt, window), execution)
         except GivenBack:  # the start itself is done
             return
         log.info("sync_page", job_key=job.key, outcome=type(outcome).__name__)

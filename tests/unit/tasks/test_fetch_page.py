@@ -9,6 +9,7 @@ from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
 from actorline.platform.errors import RateLimited
 from actorline.settings import Settings
+from actorline.stages.collect.fetch_page import PageFetch
 from tasks import fetch_page
 from tasks.fetch_page import PageRetry, store_page
 
@@ -30,4 +31,4 @@ def test_a_page_comes_again_no_sooner_than_the_platform_asks(monkeypatch, cause,
     monkeypatch.setattr(fetch_page, "settings", Settings)
     monkeypatch.setattr(fetch_page.PageFetcher, "fetch", lambda *_, **__: unreadable)
     window = Window(page_no=0, offset=0, limit=1)
-    assert store_page(cast("Any", None), "k", 1, window, 0, tries) == PageRetry(seconds, tries + 1)
+    assert store_page(cast("Any", None), "k", PageFetch(1, window, tries=tries)) == PageRetry(seconds, tries + 1)

@@ -22,7 +22,7 @@ from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailab
 from actorline.settings import Settings
 from actorline.shutdown import GivenBack
 from actorline.stages.collect import fetch_page, fetch_pages
-from actorline.stages.collect.fetch_page import PAGE_TRIES, PageFetcher, PageHeld
+from actorline.stages.collect.fetch_page import PAGE_TRIES, PageFetch, PageFetcher, PageHeld
 
 WINDOW = Window(page_no=1, offset=10, limit=10)
 HUSH = "pA55-w0rd"
@@ -85,7 +85,7 @@ def fetch(fetcher: PageFetcher, monkeypatch: pytest.MonkeyPatch, error: Exceptio
         raise error
 
     monkeypatch.setattr(PageFetcher, "_read", read)
-    return fetcher.fetch("k", 1, WINDOW, expected=10, execution="x", tries=tries)
+    return fetcher.fetch("k", PageFetch(1, WINDOW, 10, tries), "x")
 
 
 @pytest.mark.parametrize(
@@ -123,14 +123,14 @@ def test_last_page_is_kept_as_it_is_if_its_rows_never_come(make_job, monkeypatch
         def load_with_page(self, _key: str, _attempt: int, page_no: int) -> Any:
             return self.job, WINDOW if page_no == WINDOW.page_no else behind
 
-    def read(_fetcher: Any, _job: Any, window: Window, expected: int, *_: Any) -> Receipt:
-        asked.append(expected)
-        return Receipt(**window.model_dump(), scanned=3, items=3)
+    def read(_fetcher: Any, _job: Any, page: PageFetch, *_: Any) -> Receipt:
+        asked.append(page.expected)
+        return Receipt(**page.window.model_dump(), scanned=3, items=3)
 
     asked: list[int] = []
     monkeypatch.setattr(PageFetcher, "_read", read)
     ledger = cast("Any", Ledger(make_job(state=state, dataset_id="d")))
-    PageFetcher(ledger, cast("Any", None), Settings()).fetch("k", 1, WINDOW, expected=10, execution="x", tries=tries)
+    PageFetcher(ledger, cast("Any", None), Settings()).fetch("k", PageFetch(1, WINDOW, 10, tries), "x")
     assert asked == [expected]
 
 
@@ -172,12 +172,12 @@ def test_page_is_held_until_its_receipt_is_there(make_job, monkeypatch):
             others.append(fetch())
             return receipt
 
-    def read(_fetcher: Any, _job: Any, window: Window, *_: Any) -> Receipt:
-        reads.append(window)
-        return Receipt(**window.model_dump(), scanned=3, items=3)
+    def read(_fetcher: Any, _job: Any, page: PageFetch, *_: Any) -> Receipt:
+        reads.append(page.window)
+        return Receipt(**page.window.model_dump(), scanned=3, items=3)
 
     def fetch() -> Any:
-        return fetcher.fetch("k", 1, WINDOW, expected=10, execution="x", tries=0)
+        return fetcher.fetch("k", PageFetch(1, WINDOW, 10, 0), "x")
 
     reads: list[Window] = []
     others: list[Any] = []
@@ -308,7 +308,7 @@ def test_platform_may_be_silent_for_longer_with_each_try(make_job, monkeypatch, 
     fetcher = PageFetcher(cast("Any", LedgerOfOnePage(job)), platform, Settings())
     for tries in range(PAGE_TRIES):
         window = Window(page_no=0, offset=0, limit=10)
-        fetcher.fetch("k", 1, window, expected=10, execution="x", tries=tries)
+        fetcher.fetch("k", PageFetch(1, window, 10, tries), "x")
     assert asked == silences_s
 
 
@@ -346,7 +346,7 @@ def read_table(make_job, tmp_path):
             platform = Platform(server.url, SecretStr("apify_api_hush"))
             fetcher = PageFetcher(cast("Any", LedgerOfOnePage(job)), platform, Settings())
             window = Window(page_no=0, offset=0, limit=1000)
-            receipt = fetcher.fetch("k", 1, window, expected=0, execution="x", tries=PAGE_TRIES - 1)
+            receipt = fetcher.fetch("k", PageFetch(1, window, 0, PAGE_TRIES - 1), "x")
             platform.close()
         stored = sorted(path for path in tmp_path.rglob("*") if path.is_file())
         return receipt, [gzip.decompress(path.read_bytes()) for path in stored]
