@@ -74,7 +74,7 @@ def estimate_runs(
     *,
     ledger: Ledger,
     settings: Settings,
-    sender: Sender | None,
+    sender: Sender,
     refusals: Sequence[Reason] = (),
     runs: int = 1,
     own: OwnBudget | None = None,
@@ -83,7 +83,7 @@ def estimate_runs(
 
     `refusals`: what was found against the order so far.
     """
-    sees_others = sender is None or sender.rights.has(Scope.READ)
+    sees_others = sender.rights.has(Scope.READ)
     reservation = reservation_for(document, settings.budgets, own=own, at=ledger.now())
     return Estimate(
         document=document.model_dump(mode="json"),
