@@ -102,6 +102,7 @@ class Script(Shape):
     )
     hide_user_agent_in_lists: bool = Field(default=False, description="meta.userAgent is missing in lists only")
     hide_user_agent: bool = Field(default=False, description="meta.userAgent is missing everywhere")
+    secret_fields: tuple[str, ...] = Field((), description="Fields of the input that are stored encrypted")
 
     resurrected: dict[str, JsonValue] = Field(
         default_factory=dict, description="Fields of the script that are different after a resurrection"

@@ -3,7 +3,8 @@
 Source: `docs/platform-facts.md#start-parameters`, `docs/platform-facts.md#input`, `docs/platform-facts.md#errors`.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import orjson
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from actorline.emulator.clock import now, whole_millis
 from actorline.emulator.errors import ApiError, invalid_input, invalid_value
+from actorline.emulator.ids import random_id
 from actorline.emulator.life import Life
 from actorline.emulator.params import Params
 from actorline.emulator.profile import JSON_TYPE, Actor, ActorTask, Script, TaskOptions
@@ -53,7 +55,7 @@ def start_run(request: StartRequest) -> Run:
         raise ApiError(error.status, error.type, error.message)
     records = RecordStore(script)
     if record:
-        records.put(INPUT_KEY, record)
+        records.put(INPUT_KEY, _encrypted(record, script.secret_fields))
     return Run(
         username=request.username,
         actor=request.actor,
@@ -131,6 +133,19 @@ def _task_input(task: ActorTask, body: Body) -> Record:
         if not isinstance(overrides, dict):
             raise ApiError(400, "input-json-not-object", "The input of an Actor task must be a JSON object")
     return Record(JSON_TYPE, orjson.dumps({**task.input, **overrides}))
+
+
+def _encrypted(record: Record, secret_fields: Sequence[str]) -> Record:
+    """Return an input as it is stored: `docs/platform-facts.md#secret-input`."""
+    given = orjson.loads(record.body) if secret_fields and is_json_type(record.content_type) else None
+    if not isinstance(given, dict):
+        return record
+    ciphers = {name: _cipher(value) for name, value in given.items() if name in secret_fields}
+    return replace(record, body=orjson.dumps({**given, **ciphers}))
+
+
+def _cipher(value: Any) -> str:
+    return f"ENCRYPTED_{'VALUE' if isinstance(value, str) else 'JSON'}:{random_id()}"
 
 
 def _script(script: Script, record: Record | None) -> Script:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from typing import Any
 
 import pytest
 import requests
@@ -36,9 +37,9 @@ def advance(starter: Starter, key: str, epoch: int) -> None:
     starter.advance(load_startable(starter.ledger, key, epoch))
 
 
-def order(ledger: Ledger, starter: Starter, key: str, actor: str) -> None:
+def order(ledger: Ledger, starter: Starter, key: str, actor: str, **fields: Any) -> None:
     sink = f"{starter.settings.home.as_uri()}/rows/{key}/"
-    ledger.register([NewJob(key, parse_document({"actor": actor}), sink, fresh=False)], care_s=60)
+    ledger.register([NewJob(key, parse_document({"actor": actor, **fields}), sink, fresh=False)], care_s=60)
 
 
 def lists(emulator) -> int:
@@ -69,6 +70,17 @@ def test_long_search_is_left_alone_and_counts_for_who_follows_it(ledger, starter
     advance(starter, "unclear", 2)
     assert ledger.load("unclear").state is State.CANCELLED
     assert lists(emulator) == searched
+
+
+def test_encrypted_field_of_our_own_input_lets_no_second_start_go_out(ledger, starter, emulator, faults):
+    """Only the input can tell whose the run is, and the platform stores a field of it that nobody can compare."""
+    actor = emulator.actor("secret-field", items=1, hide_user_agent=True, secret_fields=["password"])
+    order(ledger, starter, "secret-field", actor, input={"user": "u", "password": "p"})
+    faults({"method": "POST", "action": "reset_after", "nth": 1, "path_regex": "secret-field/runs$"})
+    for _ in range(2):  # the start, and the search for its run
+        advance(starter, "secret-field", 1)
+    assert ledger.load("secret-field").waiting_for == "start-unclear"
+    assert len(emulator.starts(actor)) == 1
 
 
 def test_jobs_of_an_account_share_one_look_back(ledger, starter, emulator):

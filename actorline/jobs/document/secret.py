@@ -41,18 +41,23 @@ class Holder:
         return own_id is not None and own_id in {self.find_id(name) for name in allowed}
 
 
+def is_secret(value: Any) -> bool:
+    """Return whether a value in an input stands for a secret."""
+    return isinstance(value, dict) and _MARK in value
+
+
 def names_secret(value: Any) -> bool:
     """Return whether an input asks for a secret anywhere."""
     if isinstance(value, dict):
-        return _MARK in value or any(names_secret(part) for part in value.values())
+        return is_secret(value) or any(names_secret(part) for part in value.values())
     return isinstance(value, list) and any(names_secret(part) for part in value)
 
 
 def fill_secrets(value: Any, holder: Holder, secrets: Mapping[str, Secret]) -> Any:
     """Return the input with its secrets. Raises Refused for one that isn't set, or not allowed for this holder."""
+    if is_secret(value):
+        return _secret(value, holder, secrets)
     if isinstance(value, dict):
-        if _MARK in value:
-            return _secret(value, holder, secrets)
         return {name: fill_secrets(part, holder, secrets) for name, part in value.items()}
     if isinstance(value, list):
         return [fill_secrets(part, holder, secrets) for part in value]

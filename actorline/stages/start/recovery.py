@@ -121,4 +121,4 @@ class Recovery:
 
     @property
     def _searcher(self) -> StartSearch:
-        return StartSearch(self.ledger, self.platform, self.settings)
+        return StartSearch(self.ledger, self.platform)

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import requests
 import urllib3
@@ -13,7 +13,7 @@ import urllib3
 from actorline.delivery.formats.json_lines import parse_row
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.parse import MAX_INPUT_BYTES
-from actorline.jobs.document.secret import Holder, fill_secrets
+from actorline.jobs.document.secret import Holder, fill_secrets, is_secret
 from actorline.jobs.document.values import MEDIA_TYPE_PATTERN
 from actorline.jobs.job import Intent, Job
 from actorline.ledger.admission.outside_places import Place
@@ -28,6 +28,7 @@ from actorline.settings import Settings
 
 JSON: Final = "application/json"
 UNKNOWN_TYPE: Final = "application/octet-stream"
+ENCRYPTED: Final = "ENCRYPTED_"  # docs/platform-facts.md#secret-input
 INPUT_WITHIN_SECS: Final = 60.0  # for the largest input 160 kB/s
 INPUT_BLOCK_BYTES: Final = 64 * 1024
 _PASSING: Final = frozenset({408, 425, 429})
@@ -103,31 +104,39 @@ def fetch_input(document: JobDocument, settings: Settings, place: Place) -> RunI
         raise UnreadableInput(f"the connection to its host broke ({type(error).__name__})", may_pass=True) from None
 
 
-def input_test(
-    ledger: Ledger, job: Job, intent: Intent, settings: Settings, platform: Platform
-) -> Callable[[bytes], bool]:
+def input_test(ledger: Ledger, job: Job, intent: Intent) -> Callable[[bytes], bool]:
     """Return whether a run's INPUT may come from what the start of this intent sent.
 
     What was fetched from a URL isn't fetched again; its hash recognises only a text that the platform adds nothing to.
     """
     if job.document.input_url is None:
-        return partial(is_alike, own_input(ledger, job, settings, platform).body)
+        return partial(is_alike, ledger.load_input(job.key))
     return partial(_may_be, intent.input_sha256)
 
 
-def is_alike(sent: bytes, stored: bytes) -> bool:
-    """Return whether an INPUT holds all that was sent: the platform adds an Actor task's values and the schema's
-    defaults.
+def is_alike(ordered: bytes, stored: bytes) -> bool:
+    """Return whether an INPUT may come from an ordered one, whose secrets aren't filled in: what was sent in their
+    places may have changed since.
     """
-    if sent == stored:
+    if ordered == stored:
         return True
     try:
-        ours, theirs = parse_row(sent), parse_row(stored)
+        return _fits(parse_row(ordered), parse_row(stored))
     except ValueError:
         return False
-    if isinstance(ours, dict) and isinstance(theirs, dict):
-        return all(name in theirs and theirs[name] == value for name, value in ours.items())
-    return bool(ours == theirs)
+
+
+def _fits(ordered: Any, stored: Any) -> bool:
+    """Return whether a stored value holds all that was ordered: the platform adds an Actor task's values and the
+    schema's defaults, and encrypts what the schema calls secret.
+    """
+    if is_secret(ordered) or (isinstance(stored, str) and stored.startswith(ENCRYPTED)):
+        return True
+    if isinstance(ordered, dict) and isinstance(stored, dict):
+        return all(name in stored and _fits(value, stored[name]) for name, value in ordered.items())
+    if isinstance(ordered, list) and isinstance(stored, list):
+        return len(ordered) == len(stored) and all(map(_fits, ordered, stored))
+    return bool(ordered == stored)
 
 
 def _may_be(sha256: str | None, stored: bytes) -> bool:

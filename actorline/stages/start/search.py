@@ -15,7 +15,6 @@ from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS, moment_ago
 from actorline.platform.marker import SearchResult, find_marked, tag_of
 from actorline.platform.runs import get_run
-from actorline.settings import Settings
 from actorline.stages.start.run_input import input_test
 from actorline.stages.start.suspects import may_be_ours
 
@@ -31,7 +30,6 @@ def find_runs(ledger: Ledger, platform: Platform, marker: str, *, since: float) 
 class StartSearch:
     ledger: Ledger
     platform: Platform
-    settings: Settings
 
     def look_for(self, job: Job, intent: Intent) -> SearchResult:
         """Search the platform's list, and the run that a webhook named, which the list may lack yet."""
@@ -59,7 +57,7 @@ class StartSearch:
             doubtful += found.others
         suspects: list[RunId] = []
         if doubtful:
-            is_ours = input_test(self.ledger, job, intent, self.settings, self.platform)
+            is_ours = input_test(self.ledger, job, intent)
             suspects = [run.id for run in may_be_ours(self.ledger, self.platform, job, is_ours, doubtful)]
         self.ledger.runs.remember_suspects(job.key, intent.at, suspects)
         return suspects

@@ -70,6 +70,17 @@ def test_an_actors_input_is_stored_as_it_came():
     assert input_of(start()) is None
 
 
+def test_secret_fields_of_an_input_are_stored_encrypted():
+    actor = ACTOR.model_copy(update={"script": Script(secret_fields=("password", "cookies", "missing"))})
+    stored = json.loads(input_of(start(content=b'{"password":"p","cookies":[1],"user":"u"}', actor=actor)).body)
+    assert {name: value.partition(":")[0] for name, value in stored.items()} == {
+        "password": "ENCRYPTED_VALUE",
+        "cookies": "ENCRYPTED_JSON",
+        "user": "u",
+    }
+    assert input_of(start(content=b"[1]", actor=actor)).body == b"[1]"
+
+
 def test_a_tasks_input_is_overridden_property_by_property():
     assert json.loads(input_of(start(content=b'{"b":3,"d":4}', task=TASK)).body) == {"a": 1, "b": 3, "d": 4}
     assert json.loads(input_of(start(task=TASK)).body) == TASK.input

@@ -9,14 +9,25 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
 
 
 @pytest.mark.parametrize(
-    ("sent", "stored", "alike"),
+    ("ordered", "stored", "alike"),
     [
         (b'{"a":1}', b'{"a":1}', True),
         (b'{"a":1}', b'{"b":[2],"a":1}', True),  # the platform added a default
         (b"{}", b'{"b":2}', True),
         (b'{"a":1}', b'{"a":2}', False),
         (b'{"a":1}', b'{"b":1}', False),
-        (b'{"a":{"b":1}}', b'{"a":{"b":1,"c":2}}', False),
+        (b'{"a":{"b":1}}', b'{"a":{"b":1,"c":2}}', True),  # a default within an object
+        (b'{"a":{"b":1}}', b'{"a":{"b":2,"c":2}}', False),
+        (b'{"a":{"b":1}}', b'{"a":[]}', False),
+        (b'{"a":[{"b":1},2]}', b'{"a":[{"b":1,"c":2},2]}', True),
+        (b'{"a":[{"b":1},2]}', b'{"a":[{"b":1},2,3]}', False),
+        (b'{"user":"u","password":"p"}', b'{"user":"u","password":"ENCRYPTED_VALUE:k:v"}', True),
+        (b'{"user":"u","password":"p"}', b'{"user":"v","password":"ENCRYPTED_VALUE:k:v"}', False),
+        (b'{"user":"u","password":"p"}', b'{"user":"u","password":"q"}', False),
+        (b'{"cookies":[{"a":1}]}', b'{"cookies":"ENCRYPTED_JSON:k:v"}', True),
+        (b'{"shop":{"$secret":"SHOP"},"n":1}', b'{"shop":"what it was then","n":1}', True),  # or is by now
+        (b'{"shop":{"$secret":"SHOP"},"n":1}', b'{"shop":"what it was then","n":2}', False),
+        (b'{"shop":{"$secret":"SHOP"}}', b"{}", False),
         (b"[1]", b"[1]", True),
         (b"[1]", b"[1, 2]", False),
         (b"[1]", b'{"a":1}', False),
@@ -27,8 +38,8 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
         (b'{"a":1}', DEEP, False),
     ],
 )
-def test_an_input_is_ours_if_it_holds_all_that_we_sent(sent, stored, alike):
-    assert is_alike(sent, stored) is alike
+def test_an_input_is_ours_if_it_holds_all_that_we_sent(ordered, stored, alike):
+    assert is_alike(ordered, stored) is alike
 
 
 def is_suspect(monkeypatch, *, of="actor", **said):
