@@ -72,7 +72,12 @@ def batch_budget(key: str, usd: float) -> OwnBudget:
     """Return the budget that the members of a batch share. Raises ValueError for one of no dollars, or too many."""
     if not 0 < usd <= MOST_USD:
         raise ValueError(f"must be more than 0 and at most {MOST_USD:,} dollars")
-    return OwnBudget(id=f"batch:{key}", limit_nano_usd=max(nano(usd), 1))
+    return OwnBudget(id=batch_id(key), limit_nano_usd=max(nano(usd), 1))
+
+
+def batch_id(key: str) -> str:
+    """Return the id of a batch's budget, which a later batch under the key has, too."""
+    return f"batch:{key}"
 
 
 def reserve(

@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
+from actorline.budgets.reservation import ENDLESS, batch_id
 from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job_key import is_key
 from actorline.jobs.member_key import batch_key_of
@@ -209,7 +210,7 @@ class Batches:
         return cast("list[tuple[JobKey, float]]", found)
 
     def forget(self, key: JobKey) -> None:
-        """Remove an ended batch; its members are forgotten as other jobs are."""
+        """Remove an ended batch, with what was spent of its budget; its members are forgotten as other jobs are."""
         name = self._store.name
         ids = self._redis.smembers(name("job_ids", key))
         with self._redis.pipeline(transaction=True) as pipe:
@@ -218,4 +219,5 @@ class Batches:
             pipe.zrem(name("batches"), key)
             pipe.zrem(name("batch_due"), key)
             pipe.delete(*(name(kind, key) for kind in ("batch", "batch_live", "events", "callers", "job_ids")))
+            pipe.delete(name("budget", batch_id(key), ENDLESS))
             pipe.execute()

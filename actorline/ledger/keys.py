@@ -97,7 +97,12 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("rates:{...}", "string", "requests of this second, kept by `limits`", "seconds"),
     ),
     "Budgets": (
-        RedisKey("budget:{id}:{period}", "hash", "`spent` and `reserved` in nano-dollars", "90 days after a change"),
+        RedisKey(
+            "budget:{id}:{period}",
+            "hash",
+            "`spent` and `reserved` in nano-dollars",
+            "90 days after a change; a batch's as long as the batch",
+        ),
         RedisKey("budget_line:{id}", "sorted set", "key of each job that waits for room -> its place", ALWAYS),
         RedisKey("budget_lines", "sorted set", "id of each such budget -> when its line is looked at", ALWAYS),
     ),

@@ -18,6 +18,7 @@ from actorline.batches.inputs.reading_places import ReadingPlaces
 from actorline.batches.retry import retry_batch
 from actorline.batches.store import BatchStore
 from actorline.batches.submit import submit_batch
+from actorline.budgets.reservation import ENDLESS, NANO, Count, Entry, Reservation, batch_budget
 from actorline.errors import Overloaded
 from actorline.identifiers import AccountName, ExecutionToken, JobKey
 from actorline.jobs.document.parse import parse_document
@@ -242,6 +243,22 @@ def test_members_are_kept_as_long_as_their_batch(ledger):
     assert (load_batch(ledger, batch), ledger.load(key)) == (None, None)
     names = [name for name in ledger.redis.scan_iter(f"{ledger.namespace}:*") if "kept" in name]
     assert names == []
+
+
+def test_batch_under_a_forgotten_key_has_all_of_its_budget(ledger):
+    entry = Entry(budget=batch_budget("spent", 2).id, period=ENDLESS, limit_nano_usd=2 * NANO)
+    for _ in range(2):
+        batch = new_batch(ledger, "spent")
+        make(ledger, batch, 0)
+        member = ledger.load(member_key(batch, 0))
+        reservation = Reservation(attempt=1, nano_usd=2 * NANO, entries=(entry,))
+        assert ledger.move(member, Event.START, Change(fields={"reservation": reservation}))
+        spent = {"cost_usd": 2.0, "figures_settled": True, "ended_at": NOW}
+        ledger.change(member.key, Change(to=State.FAILED, fields=spent), epoch=None)
+        assert ledger.budgets.read([entry]) == [Count(2 * NANO, 0)]
+        ended = BatchChange(to=State.FAILED, fields={"ended_at": "@now"})
+        ledger.batches.change(batch, ended, states={State.RUNNING})
+        forget_old_jobs(ledger, retention_days=-1, limit=1000)
 
 
 def test_batch_of_many_inputs_takes_a_few_kb_of_redis(ledger):
