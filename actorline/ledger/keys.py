@@ -48,6 +48,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("run_keys", "hash", "run id -> key, of every run ever seen", "as long as its job"),
         RedisKey("markers", "hash", "digest of a marker -> key of the job whose runs bear it", "as long as its job"),
         RedisKey("strays", "hash", "run id -> key, of runs that no job wants", "until the run's end is confirmed"),
+        RedisKey("forgotten_runs", "sorted set", "run id, of jobs that `forget` removed -> until when", "30 days"),
         RedisKey("like:{likeness}", "string", "key of the latest delivery of jobs that are alike", "the retention"),
         RedisKey("parked", "hash", "key of each job whose run is watched with others -> what is known of it", ALWAYS),
         RedisKey(

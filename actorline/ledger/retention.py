@@ -40,10 +40,11 @@ class Retention:
         """Drop the input of a job that no retry can start again."""
         self._store.redis.hdel(self._store.name("job", key), "input")
 
-    def forget(self, job: Job) -> bool:
+    def forget(self, job: Job, *, runs_kept_s: int = 0) -> bool:
         """Remove an ended job from the ledger. Return whether it was.
 
-        False: it was set going again meanwhile, or a run of it is still to be aborted.
+        False: it was set going again meanwhile, or a run of it is still to be aborted. `runs_kept_s`: for so long its
+        runs are left out of searches for those of a later job that has its key, and so its marker.
         """
         key, name = job.key, self._store.name
         pages = [
@@ -55,9 +56,11 @@ class Retention:
                 name("runs", key), name("run_keys"), name("strays"), name("markers"),
                 name("like", job.likeness or ""),
                 name("room_claims", job.document.account), name("room_needs", job.document.account),
+                name("lost_runs", job.document.account), name("forgotten_runs"),
                 name("stage_ids", key), name("callers", key), name("events", key),
-                name("stage_tasks", key), *pages]  # fmt: skip
-        if not self._store.run("forget", keys, [key, job.state, job.ended_at or "", digest_of(key)]):
+                name("stage_tasks", key), name("hinted_run", key), *pages]  # fmt: skip
+        about = [key, job.state, job.ended_at or "", digest_of(key), job.attempt, runs_kept_s]
+        if not self._store.run("forget", keys, about):
             return False
         with self._store.redis.pipeline(transaction=False) as pipe:
             for state in State:  # an older version that worked beside this one may have left it where it was before

@@ -1,7 +1,7 @@
 """The runs that jobs started or took over, those that no job wants, and whose marker is whose."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
 from actorline.identifiers import AccountName, JobKey, RunId
@@ -62,6 +62,15 @@ class Runs:
     def keys_of(self, run_ids: Iterable[RunId]) -> list[JobKey | None]:
         """Return the same for many runs, in their order."""
         return cast("list[JobKey | None]", self._store.redis.hmget(self._store.name("run_keys"), list(run_ids)))
+
+    def without_forgotten(self, run_ids: Sequence[RunId]) -> list[RunId]:
+        """Return the runs without those of jobs that somebody has had forgotten: no later job under the key has them,
+        though they bear its marker.
+        """
+        if not run_ids:
+            return []
+        kept_until = self._store.redis.zmscore(self._store.name("forgotten_runs"), run_ids)
+        return [run_id for run_id, at in zip(run_ids, kept_until, strict=True) if at is None]
 
     def strays(self) -> dict[RunId, JobKey]:
         """Return run id -> key of every run that no job wants and whose end isn't confirmed."""

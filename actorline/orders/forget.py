@@ -1,6 +1,7 @@
 """Forgetting an ended job for good: its files in the sink, its callers' results, and what the ledger knows of it."""
 
 from collections.abc import Callable
+from typing import Final
 
 from actorline.delivery.sink import open_sink
 from actorline.errors import Code, Refused
@@ -10,6 +11,7 @@ from actorline.jobs.states import TERMINAL
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 
+RUNS_KEPT_SECS: Final = 30 * 86_400  # a start of a later job is searched for as long as the platform is away
 ForgetResult = Callable[[TaskId], None]
 """Removes a Celery task's result."""
 
@@ -36,7 +38,7 @@ def forget_job(ledger: Ledger, job: Job, installation: str, forget_result: Forge
     for task_id in ledger.callers.task_ids(job.key):
         forget_result(task_id)
     files = open_sink(job.sink_url).erase(installation, job.key) if job.sink else 0
-    if not ledger.retention.forget(job):
+    if not ledger.retention.forget(job, runs_kept_s=RUNS_KEPT_SECS if job.document.starts_run else 0):
         raise _refused(job, f"was retried meanwhile, and {files} of its files are gone. Cancel it, and try again")
     return files
 

@@ -9,15 +9,17 @@ import requests
 from real_parts import TOKEN, wait_for
 
 from actorline.jobs.document.parse import parse_document
+from actorline.jobs.fields import NOW
 from actorline.jobs.job import Intent
 from actorline.jobs.sender import FROM_TERMINAL
-from actorline.jobs.states import State
+from actorline.jobs.states import Event, State
 from actorline.ledger.change import Change
 from actorline.ledger.continuity import last_gap
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.lost_runs import LostRuns
 from actorline.ledger.registration import NewJob
 from actorline.orders.cancel import cancel_job
+from actorline.orders.forget import forget_job
 from actorline.platform.errors import PlatformError
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings
@@ -40,6 +42,13 @@ def advance(starter: Starter, key: str, epoch: int) -> None:
 def order(ledger: Ledger, starter: Starter, key: str, actor: str, **fields: Any) -> None:
     sink = f"{starter.settings.home.as_uri()}/rows/{key}/"
     ledger.register([NewJob(key, parse_document({"actor": actor, **fields}), sink, fresh=False)], care_s=60)
+
+
+def start_marked(emulator, actor: str, key: str) -> str:
+    """Start a run as the first attempt of the key's job would, and return its id."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": make_marker(INSTALLATION, key, 1)}
+    url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
+    return requests.post(url, json={}, headers=headers, timeout=60).json()["data"]["id"]
 
 
 def lists(emulator) -> int:
@@ -108,9 +117,7 @@ def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, e
     """Ten minutes of a platform that returns no lists must not let a start go out unlooked."""
     actor = emulator.actor("failing-look", items=1, duration_secs=60)
     order(ledger, starter, "failing-look", actor)
-    headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": make_marker(INSTALLATION, "failing-look", 1)}
-    url = f"{emulator.url}/v2/actors/demo~failing-look/runs"
-    run_id = requests.post(url, json={}, headers=headers, timeout=60).json()["data"]["id"]
+    run_id = start_marked(emulator, actor, "failing-look")
     faults({"method": "GET", "action": "status", "status": 503, "path_regex": "/v2/actor-runs$", "times": 1000})
     for _ in range(2):
         with pytest.raises(PlatformError):
@@ -124,10 +131,8 @@ def test_look_back_that_fails_is_made_again_until_it_succeeds(ledger, starter, e
 def test_look_back_is_resumed_where_it_was(ledger, platform, starter, emulator, monkeypatch):
     monkeypatch.setattr("actorline.stages.start.look_back.RUNS_A_BLOCK", 1)
     actor = emulator.actor("resumed-look", items=1, duration_secs=0)
-    url = f"{emulator.url}/v2/actors/{actor.replace('/', '~')}/runs"
     for n in range(3):
-        headers = {"Authorization": f"Bearer {TOKEN}", "User-Agent": make_marker(INSTALLATION, f"resumed-{n}", 1)}
-        requests.post(url, json={}, headers=headers, timeout=60)
+        start_marked(emulator, actor, f"resumed-{n}")
         time.sleep(0.002)  # a list is resumed by the milliseconds of a start
     gap = last_gap(ledger, unknown_s=60)
     look_back, lost = LookBack(ledger, platform, INSTALLATION, "default"), LostRuns(ledger, "default")
@@ -148,3 +153,33 @@ def test_look_back_is_resumed_where_it_was(ledger, platform, starter, emulator, 
     for n in range(3):
         order(ledger, starter, f"resumed-{n}", actor)
         assert len(look_back.lost_runs(ledger.load(f"resumed-{n}"))) == 1
+
+
+@pytest.mark.parametrize("way", ["search", "late webhook", "look back", "lost before"])
+def test_run_of_a_forgotten_job_is_no_later_jobs(ledger, starter, emulator, faults, way):
+    """A key that lives again has the marker that it had before; on each of these ways the old run was adopted."""
+    key = f"again-{way.replace(' ', '-')}"
+    actor = emulator.actor(key, items=1, duration_secs=0)
+    if way == "lost before":
+        start_marked(emulator, actor, key)
+    order(ledger, starter, key, actor)
+    advance(starter, key, 1)
+    old = ledger.load(key)
+    ledger.webhooks.note_hinted_run(key, old.run.id)
+    ledger.move(old, Event.FAIL, Change(fields={"ended_at": NOW}))
+    forget_job(ledger, ledger.load(key), INSTALLATION, lambda _: None)
+    assert ledger.webhooks.hinted_run(key) is None
+
+    order(ledger, starter, key, actor)
+    if way == "look back":
+        ledger.redis.hset(ledger.name("continuity"), "run_id", "another server's")
+    if way in {"search", "late webhook"}:
+        faults({"method": "POST", "action": "reset_before", "nth": 1, "path_regex": f"{key}/runs$"})
+        advance(starter, key, 1)  # the start that never arrives
+        if way == "late webhook":
+            ledger.webhooks.note_hinted_run(key, old.run.id)
+        advance(starter, key, 1)  # the search for its run
+    advance(starter, key, 1)
+    new = ledger.load(key)
+    assert (new.state, new.run.adopted, new.run.id == old.run.id) == (State.RUNNING, False, False)
+    assert ledger.runs.strays() == {}

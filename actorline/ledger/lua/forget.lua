@@ -11,9 +11,12 @@
 --       10 like:{likeness}  string  key of the latest delivery of jobs that are alike
 --       11 room_claims:{account}  zset  key -> unix seconds from which on the platform counts its run
 --       12 room_needs:{account}   hash  key -> MB of memory that its run needs
---       13 stage_ids:{key}  set  its stages' ids in `ids`
---       14.. what else is its own: removed
--- ARGV  1 key  2 state that it must have  3 ended_at that it must have, or ""  4 its digest in `markers`
+--       13 lost_runs:{account}    hash  {digest}.{attempt} -> runs that the ledger had forgotten (JSON list)
+--       14 forgotten_runs  zset  run id -> unix seconds until which it is left out of searches
+--       15 stage_ids:{key}  set  its stages' ids in `ids`
+--       16.. what else is its own: removed
+-- ARGV  1 key  2 state that it must have  3 ended_at that it must have, or ""  4 its digest in `markers`  5 attempts
+--       6 seconds for which its runs are left out of searches, or 0
 -- Returns 1 (removed) or 0
 local state, ended_at = unpack(redis.call('HMGET', KEYS[1], 'state', 'ended_at'))
 if state ~= ARGV[2] or tonumber(ended_at or '') ~= tonumber(ARGV[3]) then return 0 end
@@ -24,10 +27,17 @@ for _, seen in ipairs(redis.call('HVALS', KEYS[6])) do
     runs[#runs + 1] = id
   end
 end
+local now, kept_s = tonumber(redis.call('TIME')[1]), tonumber(ARGV[6])
 for _, id in ipairs(runs) do
   if redis.call('HGET', KEYS[7], id) == ARGV[1] then redis.call('HDEL', KEYS[7], id) end
+  if kept_s > 0 then redis.call('ZADD', KEYS[14], now + kept_s, id) end
 end
-for _, id in ipairs(redis.call('SUNION', KEYS[5], KEYS[13])) do redis.call('HDEL', KEYS[4], id) end
+if kept_s > 0 then
+  redis.call('ZREMRANGEBYSCORE', KEYS[14], '-inf', now)
+  redis.call('EXPIRE', KEYS[14], kept_s)
+end
+for attempt = 1, tonumber(ARGV[5]) do redis.call('HDEL', KEYS[13], ARGV[4] .. '.' .. attempt) end
+for _, id in ipairs(redis.call('SUNION', KEYS[5], KEYS[15])) do redis.call('HDEL', KEYS[4], id) end
 redis.call('HDEL', KEYS[9], ARGV[4])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('ZREM', KEYS[3], ARGV[1])
@@ -35,5 +45,5 @@ redis.call('DEL', KEYS[1], KEYS[5], KEYS[6])
 if redis.call('GET', KEYS[10]) == ARGV[1] then redis.call('DEL', KEYS[10]) end
 redis.call('ZREM', KEYS[11], ARGV[1])
 redis.call('HDEL', KEYS[12], ARGV[1])
-for i = 13, #KEYS do redis.call('DEL', KEYS[i]) end
+for i = 15, #KEYS do redis.call('DEL', KEYS[i]) end
 return 1

@@ -60,9 +60,11 @@ class LookBack:
         """Note the runs that the ledger doesn't know."""
         if not marked:
             return
-        keys = self.ledger.runs.keys_of([run.id for run, _ in marked])
+        run_ids = [run.id for run, _ in marked]
+        keys = self.ledger.runs.keys_of(run_ids)
+        wanted = set(self.ledger.runs.without_forgotten(run_ids))  # read after the keys, which a `forget` takes away
         for (run, marker), key in zip(marked, keys, strict=True):
-            if key is None:
+            if key is None and run.id in wanted:
                 self._lost.add(f"{marker.digest}.{marker.attempt}", run.id)
 
     @property

@@ -4,7 +4,7 @@ A marker is believed only where it was seen; a run in which it can't be read is 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from actorline.identifiers import RunId
@@ -22,8 +22,11 @@ SUSPECTS_SHOWN: Final = 5
 
 
 def find_runs(ledger: Ledger, platform: Platform, marker: str, *, since: float) -> SearchResult:
-    """Return the runs with a marker that were started since a time by Redis's clock. Raises PlatformError."""
-    return find_marked(platform, marker, started_after=moment_ago(platform, ledger.now() - since))
+    """Return the runs with a marker that were started since a time by Redis's clock, without those of a forgotten job
+    that had the key. Raises PlatformError.
+    """
+    found = find_marked(platform, marker, started_after=moment_ago(platform, ledger.now() - since))
+    return replace(found, run_ids=ledger.runs.without_forgotten(found.run_ids))
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class StartSearch:
         found = find_runs(self.ledger, self.platform, intent.marker, since=intent.at - SKEW_SECS)
         hinted = self.ledger.webhooks.hinted_run(job.key)
         if hinted and not found.run_ids and self._is_marked(hinted, intent.marker):
-            found.run_ids.append(hinted)
+            found.run_ids.extend(self.ledger.runs.without_forgotten([hinted]))
         return found
 
     def _is_marked(self, run_id: RunId, marker: str) -> bool:
