@@ -36,10 +36,13 @@ def retry_job(
     `members_max`: of the batch that retries its member.
     Raises Refused, with nothing changed, for a job that is unknown, still running, or delivered, and NoPlaceInBatch.
     """
-    job, asked = ledger.load(key), request_field("retry", request)
+    asked = request_field("retry", request)
+    is_repeated, job = ledger.has_field(key, asked), ledger.load(key)
     if job is None:
         raise Refused(Code.UNKNOWN_KEY, f"No job has the key {shown_key(key)!r}. Nothing was started.")
-    if ledger.has_field(key, asked):
+    if is_repeated:
+        for run_id in job.stray_costs or {}:  # who carried it out may have died before it came so far
+            ledger.runs.add_stray(run_id, key)
         return
     _check_ended(job)
     event = way_back(job)

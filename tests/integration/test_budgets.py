@@ -147,6 +147,25 @@ def test_a_retry_before_the_cost_has_settled_counts_it_later(ledger, monkeypatch
     assert read_savings(ledger, accounts=None).stopped == 0
 
 
+def test_a_retry_that_broke_off_counts_the_last_run_when_repeated(ledger, monkeypatch):
+    order(ledger, "a")
+    start(ledger, "a")
+    run(ledger, "a", "r1")
+    end_job(ledger, loaded(ledger, "a"), Event.CANCEL, None, fields={"cost_usd": 1, "run_status": "ABORTED"})
+
+    def die(*_: str) -> None:
+        raise ConnectionError
+
+    monkeypatch.setattr(ledger.runs, "add_stray", die)
+    with pytest.raises(ConnectionError):
+        retry_job(ledger, "a", request="again")
+    monkeypatch.undo()
+    assert (loaded(ledger, "a").attempt, ledger.runs.strays()) == (2, {})
+    for _ in range(2):
+        retry_job(ledger, "a", request="again")
+        assert (loaded(ledger, "a").attempt, ledger.runs.strays()) == (2, {"r1": "a"})
+
+
 def test_no_intent_is_written_beyond_the_budget(ledger):
     for key in ("a", "b", "c"):
         order(ledger, key)
