@@ -27,6 +27,7 @@ _COUNTERS: Final = (
     "failures",
     "failed_alike",
     "input_failures",
+    "account_failures",
 )
 
 

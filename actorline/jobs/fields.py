@@ -84,6 +84,7 @@ class JobFields(TypedDict, total=False):
     waiting_until: Moment
     failures: int | None
     input_failures: int | None
+    account_failures: int | None
     failed_as: str | None
     failed_alike: int | None
     reason: Reason | None

@@ -83,6 +83,7 @@ class Job(BaseModel):
     waiting_until: float | None = None  # when it ends at the latest, if that is known
     failures: int = 0
     input_failures: int = 0  # failed tries to read `input_url`
+    account_failures: int = 0  # tries in a row on workers that can't use its account
     failed_as: str | None = None  # the stage and the error that failed last
     failed_alike: int = 0  # how often in a row
     reason: Json[Reason] | None = None

@@ -90,6 +90,11 @@ def test_job_of_an_account_of_other_workers_waits_for_them(own_line):
         refuse_start(line.ledger, load_startable(line.ledger, account, 1), reason)
     waiting, failed = line.ledger.load("shop"), line.ledger.load("nobodys")
     assert (waiting.state, waiting.waiting_for, failed.state) == ("WAITING", "auth", "FAILED")
-    line.ledger.change("shop", Change(fields={"failures": ACCOUNT_TRIES}), epoch=1)
+    # an outage, seen by a worker that can use the account
+    outage = {"failures": ACCOUNT_TRIES, "waiting_for": Code.PLATFORM_UNAVAILABLE}
+    line.ledger.change("shop", Change(fields=outage), epoch=1)
+    for _ in range(ACCOUNT_TRIES):
+        refuse_start(line.ledger, load_startable(line.ledger, "shop", 1), reason)
+        assert line.state("shop") == "WAITING"
     refuse_start(line.ledger, load_startable(line.ledger, "shop", 1), reason)
     assert line.state("shop") == "FAILED"

@@ -35,20 +35,22 @@ def refuse_start(ledger: Ledger, startable: Startable, reason: Reason) -> Step:
             epoch=job.epoch,
         )
         return Stop()
-    if not is_known(ledger, job.document.account) or job.failures >= ACCOUNT_TRIES:
+    waits_for_it = job.waiting_for == reason.code  # else a worker that can use the account has had the job since
+    failures = job.account_failures if waits_for_it else 0
+    if not is_known(ledger, job.document.account) or failures >= ACCOUNT_TRIES:
         return end_job(ledger, job, Event.FAIL, reason)
     ledger.move(
         job,
         Event.HOLD,
         Change(
-            due_in_s=back_off_s(job.failures),
-            event=None if job.waiting_for == reason.code else TimelineEvent.WAITING,
+            due_in_s=back_off_s(failures),
+            event=None if waits_for_it else TimelineEvent.WAITING,
             data={"code": reason.code, "message": reason.message},
             fields={
                 "is_planned": True,
-                "failures": job.failures + 1,
+                "account_failures": failures + 1,
                 "waiting_for": reason.code,
-                "waiting_since": job.waiting_since if job.waiting_for == reason.code else NOW,
+                "waiting_since": job.waiting_since if waits_for_it else NOW,
                 "waiting_until": None,
             },
         ),
