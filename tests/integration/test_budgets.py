@@ -158,11 +158,11 @@ def test_a_retry_that_broke_off_counts_the_last_run_when_repeated(ledger, monkey
 
     monkeypatch.setattr(ledger.runs, "add_stray", die)
     with pytest.raises(ConnectionError):
-        retry_job(ledger, "a", request="again")
+        retry_job(ledger, "a", sender=FROM_TERMINAL, request="again")
     monkeypatch.undo()
     assert (loaded(ledger, "a").attempt, ledger.runs.strays()) == (2, {})
     for _ in range(2):
-        retry_job(ledger, "a", request="again")
+        retry_job(ledger, "a", sender=FROM_TERMINAL, request="again")
         assert (loaded(ledger, "a").attempt, ledger.runs.strays()) == (2, {"r1": "a"})
 
 
