@@ -36,7 +36,7 @@ def read_statistics(ledger: Ledger) -> Statistics:
         job_bytes=_job_bytes(ledger),
         used_bytes=server.used_bytes,
         max_bytes=server.max_bytes,
-        file_bytes=int(ledger.redis.info("persistence").get("aof_current_size", 0)),
+        file_bytes=server.aof_bytes,
     )
 
 
