@@ -49,7 +49,7 @@ def give_back(channel: Any) -> int:
     """Give the channel's messages back to their queues, except running tasks', and return their number."""
     qos = channel.qos
     running = {request.message.delivery_tag for request in state.active_requests if request.name not in LEASED}
-    held = set(qos._delivered) - set(qos._dirty) - running  # noqa: SLF001
+    held = qos.held() - running
     for tag in held:
         qos.reject(tag, requeue=True)
     return len(held)

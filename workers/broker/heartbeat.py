@@ -27,7 +27,7 @@ class Heartbeat(TimerStep):
 
     def tick(self, consumer: Any) -> None:
         channel = consumer.task_consumer.channel
-        held = list(set(channel.qos._delivered) - set(channel.qos._dirty))  # noqa: SLF001 - kombu has no public name for it
+        held = list(channel.qos.held())
         try:
             for start in range(0, len(held), TAGS_A_COMMAND):
                 channel.qos.renew(held[start : start + TAGS_A_COMMAND])

@@ -42,11 +42,17 @@ log = structlog.get_logger(__name__)
 
 class QoS(transport.QoS):
     channel: Any
+    _delivered: Any  # the stubs lack both
+    _dirty: Any
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._acknowledged: list[str] = []
         self._is_planned = False
+
+    def held(self) -> set[str]:
+        """Return the tags of the messages that are neither acknowledged nor rejected."""
+        return set(self._delivered) - set(self._dirty)
 
     def append(self, message: Any, delivery_tag: str) -> None:
         """Note a message that was taken, in the form in which kombu gives it back."""

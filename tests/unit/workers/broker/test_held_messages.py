@@ -65,10 +65,6 @@ def message():
     return SimpleNamespace(_raw={"body": "{}"}, delivery_info={"exchange": "", "routing_key": "few"})
 
 
-def held(qos):
-    return set(qos._delivered) - set(qos._dirty)
-
-
 def test_without_a_loop_a_message_is_struck_off_at_once(qos):
     qos.ack("tag")
     assert qos.channel.sent == [("", ["tag"])]
@@ -82,7 +78,7 @@ def test_acknowledged_message_is_struck_off_with_the_next(qos, loop):
     assert qos.channel.sent == [("next", ["tag"])]
     loop.run_once()
     assert len(qos.channel.sent) == 1
-    assert held(qos) == {"next"}
+    assert qos.held() == {"next"}
 
 
 def test_acknowledged_messages_are_struck_off_soon(qos, loop):
@@ -103,7 +99,7 @@ def test_stopping_worker_strikes_off_at_once(qos, loop, monkeypatch):
 def test_message_that_cannot_be_struck_off_takes_no_place(qos):
     qos.channel.error = redis.TimeoutError()
     qos.ack("tag")
-    assert (qos.can_consume(), held(qos)) == (True, set())
+    assert (qos.can_consume(), qos.held()) == (True, set())
 
 
 @pytest.mark.parametrize("requeue", [False, True])
@@ -111,4 +107,4 @@ def test_rejected_message_takes_no_place_even_if_redis_fails(qos, requeue):
     qos.channel.error = redis.TimeoutError()
     with pytest.raises(redis.TimeoutError):
         qos.reject("tag", requeue)
-    assert (qos.can_consume(), held(qos)) == (True, set())
+    assert (qos.can_consume(), qos.held()) == (True, set())
