@@ -6,8 +6,7 @@ import redis
 import structlog
 
 from actorline import __version__
-from actorline.ledger.queries.fleet import note_worker_alive
-from actorline.ledger.queries.tally import note_worker
+from actorline.ledger.queries.fleet import note_worker
 from config.queues import kinds_of
 from tasks.shell.environment import ledger, settings
 from workers.timer_step import TimerStep
@@ -28,7 +27,6 @@ class Presence(TimerStep):
         names = {queue.name for queue in consumer.task_consumer.queues}
         try:
             kinds = kinds_of(names, settings().namespace)
-            note_worker(ledger(), kinds)
-            note_worker_alive(ledger(), consumer.hostname, __version__, kinds)
+            note_worker(ledger(), consumer.hostname, __version__, kinds)
         except redis.RedisError as error:
             log.warning("presence_not_noted", error=type(error).__name__)

@@ -84,10 +84,11 @@ def _members(ledger: Ledger, batches: Sequence[str]) -> dict[str, int]:
     return members
 
 
-def note_worker_alive(ledger: Ledger, name: str, version: str, kinds: Sequence[str]) -> None:
-    """Remember that a worker is alive now, and forget those that weren't within the hour."""
+def note_worker(ledger: Ledger, name: str, version: str, kinds: Sequence[str]) -> None:
+    """Remember that a worker is alive now, and its kinds of queue; forget workers that weren't within the hour."""
     now = ledger.now()
     with ledger.redis.pipeline(transaction=False) as pipe:
+        pipe.hset(ledger.name("workers"), mapping=dict.fromkeys(kinds, now))
         pipe.zadd(ledger.name("live_workers"), {" ".join((name, version, *kinds)): now})
         pipe.zremrangebyscore(ledger.name("live_workers"), "-inf", now - WORKER_KEPT_SECS)
         pipe.execute()

@@ -80,11 +80,6 @@ def note_lengths(ledger: Ledger, messages: Mapping[str, int]) -> None:
     ledger.redis.hset(ledger.name("queues"), mapping=dict(messages))
 
 
-def note_worker(ledger: Ledger, kinds: Sequence[str]) -> None:
-    """Remember that a worker that takes messages of these kinds is alive now."""
-    ledger.redis.hset(ledger.name("workers"), mapping=dict.fromkeys(kinds, ledger.now()))
-
-
 def note_sweep(ledger: Ledger) -> None:
     """Remember that a sweep came to its end."""
     ledger.redis.set(ledger.name("swept_at"), ledger.now())
