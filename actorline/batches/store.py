@@ -79,7 +79,7 @@ class BatchStore:
         inputs are still being read, which may take an hour: it is then closed.
         """
         try:
-            lease.extend(STORE_LEASE_SECS, replace_ttl=True)
+            lease.reacquire()
         except LockError:
             raise LostJob from None
         if batch.inputs is None and batch.stop_wish is None:
