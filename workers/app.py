@@ -25,7 +25,7 @@ from workers.lend_events import LendEvents
 from workers.metrics import LoopLag
 from workers.preflight import check_accounts, check_redis
 from workers.presence import Presence
-from workers.revoke import RevokeMeansCancel
+from workers.revoke import let_revoke_cancel
 from workers.upkeep_timer import UpkeepTimer
 
 EXIT_USAGE: Final = 2
@@ -33,6 +33,7 @@ EXIT_UNAVAILABLE: Final = 7
 
 read_plain_json()
 use_fair_turns()
+let_revoke_cancel()
 settings = load_settings()
 app = IsolatedCelery(
     "actorline",
@@ -45,9 +46,7 @@ app = IsolatedCelery(
 )
 signals.before_task_publish.connect(say_by_redis)
 app.conf.worker_consumer = "workers.broker.consumer:Consumer"
-app.steps["consumer"].update(
-    {GiveBack, Heartbeat, LendEvents, LoopLag, Presence, ShownBroker, UpkeepTimer, RevokeMeansCancel}
-)
+app.steps["consumer"].update({GiveBack, Heartbeat, LendEvents, LoopLag, Presence, ShownBroker, UpkeepTimer})
 
 
 @signals.setup_logging.connect

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import structlog
-from celery import bootsteps
 from celery.utils.functional import maybe_list
 from celery.worker.control import Panel
 
@@ -18,18 +17,12 @@ from tasks.shell.environment import ledger
 
 log = structlog.get_logger(__name__)
 
-
-class RevokeMeansCancel(bootsteps.Step):
-    """Overrides the remote command `revoke`."""
-
-    requires = ("celery.worker.consumer.control:Control",)
-
-    def __init__(self, consumer: Any, **options: Any) -> None:
-        super().__init__(consumer, **options)
-        Panel.data["revoke"] = revoke
-
-
 _celery_revoke = Panel.data["revoke"]
+
+
+def let_revoke_cancel() -> None:
+    """Override the remote command `revoke`."""
+    Panel.data["revoke"] = revoke
 
 
 def _request(key: JobKey) -> str:
