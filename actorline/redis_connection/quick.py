@@ -6,11 +6,13 @@ noticed as it is used, and the client's `Retry` sends the command again.
 """
 
 import os
-from typing import Any
+from typing import Any, Final
 
 import redis
 from redis.commands.core import Script
 from redis.exceptions import NoScriptError
+
+ANY_CLIENT: Final[Any] = None  # a script's, each call of which names its client
 
 
 class QuickPool(redis.ConnectionPool):

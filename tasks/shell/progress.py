@@ -1,7 +1,6 @@
 """PROGRESS: what a caller's result shows while the job is running."""
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any, Final
 
 from celery import current_app, states
@@ -10,12 +9,15 @@ from redis.commands.core import Script
 from actorline.identifiers import JobKey, TaskId
 from actorline.jobs.job import Job
 from actorline.jobs.progress import Progress
+from actorline.redis_connection import quick
 from tasks.shell.environment import ledger
 
 EVERY_SECS: Final = 1
 # It stores PROGRESS unless the task has ended. Celery checks and stores in two steps: a worker that stalls between them
 # would overwrite the answer, and its caller would wait forever.
-STORE: Final = """
+_STORE: Final = Script(
+    quick.ANY_CLIENT,
+    b"""
 local stored = redis.call('GET', KEYS[1])
 local is_read, result = pcall(cjson.decode, stored or '')
 for number = 3, #ARGV do
@@ -23,7 +25,8 @@ for number = 3, #ARGV do
 end
 redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
 return redis.call('PUBLISH', KEYS[1], ARGV[1])
-"""
+""",
+)
 
 
 def report_progress(job: Job, callers: Iterable[TaskId]) -> None:
@@ -44,14 +47,7 @@ def _store_unless_ended(task_id: TaskId, progress: dict[str, Any]) -> None:
     key = backend.get_key_for_task(task_id)
     nothing = dict.fromkeys(("traceback", "date_done"))
     message = backend.encode({"task_id": task_id, "status": "PROGRESS", "result": progress, "children": [], **nothing})
-    _store_script(backend.client)(keys=[key], args=[message, backend.expires, *states.READY_STATES])
-
-
-@cache
-def _store_script(client: Any) -> Script:
-    """Return the script for one of the clients of results; each thread has its own."""
-    found: Script = client.register_script(STORE)
-    return found
+    quick.run_script(backend.client, _STORE, [key], [message, backend.expires, *states.READY_STATES])
 
 
 def report_page(key: JobKey) -> None:

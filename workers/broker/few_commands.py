@@ -13,7 +13,7 @@ from workers.broker import held_messages, one_client
 
 # KEYS  a queue's lists, one for each priority
 _SIZE: Final = Script(
-    held_messages.ANY_CLIENT,
+    quick.ANY_CLIENT,
     b"""
 local messages = 0
 for _, name in ipairs(KEYS) do messages = messages + redis.call('LLEN', name) end

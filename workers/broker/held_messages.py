@@ -16,14 +16,14 @@ from kombu.transport import redis as transport
 from kombu.utils.json import dumps
 from redis.commands.core import Script
 
+from actorline.redis_connection import quick
 from actorline.shutdown import is_stopping
 
 STRIKE_OFF_SECS: Final = 0.01
-ANY_CLIENT: Any = None  # each call names its client
 # KEYS  1 zset  delivery tag -> unix seconds when it was taken  2 hash  delivery tag -> message
 # ARGV  1 delivery tag, or '' if only old ones are struck off  2 message  3... acknowledged tags
 _NOTE: Final = Script(
-    ANY_CLIENT,
+    quick.ANY_CLIENT,
     b"""
 if ARGV[3] then
   redis.call('ZREM', KEYS[1], unpack(ARGV, 3))

@@ -9,6 +9,7 @@ from typing import Any, Final
 from kombu.transport import redis as transport
 from redis.commands.core import Script
 
+from actorline.redis_connection import quick
 from workers.broker import held_messages
 
 ALL: Final = -1
@@ -16,7 +17,7 @@ ALL: Final = -1
 # ARGV  1 seconds after which a message is nobody's  2 most tags, or -1
 # Returns such tags
 _NOBODYS: Final = Script(
-    held_messages.ANY_CLIENT,
+    quick.ANY_CLIENT,
     b"""
 local now = redis.call('TIME')
 return redis.call('ZRANGEBYSCORE', KEYS[1], 0, now[1] - ARGV[1], 'LIMIT', 0, ARGV[2])
@@ -25,7 +26,7 @@ return redis.call('ZRANGEBYSCORE', KEYS[1], 0, now[1] - ARGV[1], 'LIMIT', 0, ARG
 # KEYS  1 zset  delivery tag -> unix seconds when it was last renewed
 # ARGV  1.. tags
 _RENEW: Final = Script(
-    held_messages.ANY_CLIENT,
+    quick.ANY_CLIENT,
     b"""
 local now = redis.call('TIME')
 for _, tag in ipairs(ARGV) do redis.call('ZADD', KEYS[1], 'XX', now[1] + now[2] / 1000000, tag) end
