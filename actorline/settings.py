@@ -324,6 +324,10 @@ class Settings(Tuning, BaseSettings):
     def default_sink(self) -> str:
         return self.sink_url or f"{self.home.as_uri()}/rows/{{key}}/"
 
+    def sink_roots_of(self, account: AccountName) -> list[str]:
+        """Return the URLs below which an account's services may write, and read inputs."""
+        return [root.replace("{account}", account) for root in self.sink_roots or [self.default_sink]]
+
     @cached_property
     def tokens(self) -> dict[AccountName, SecretStr]:
         """Return account alias in small letters -> token. Raises SettingsError if APIFY_TOKEN_FILE has none."""

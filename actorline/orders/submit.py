@@ -272,7 +272,7 @@ def fill_sink(document: JobDocument, key: JobKey, now: float, settings: Settings
 
 def _check_roots(sink: str, account: AccountName, settings: Settings, *, trusted: bool) -> None:
     """Refuse a sink that contains other jobs' folders, and a service's sink outside its account's roots."""
-    roots = [root.replace("{account}", account) for root in settings.sink_roots or [settings.default_sink]]
+    roots = settings.sink_roots_of(account)
     if any(holds_root(sink, root) for root in (*roots, settings.default_sink)):
         raise Refused(
             Code.SINK_REFUSED,

@@ -14,6 +14,7 @@ from actorline.delivery.formats.child import ChildFailed, run_child
 from actorline.delivery.sink import MissingFile, SinkError, is_below, open_sink
 from actorline.delivery.sink.local import folder_url, local_path
 from actorline.errors import Code, Refused
+from actorline.identifiers import AccountName
 from actorline.outbound.exchange import SERVER_SILENCE_SECS, TookTooLong, Unreachable, exchange
 from actorline.outbound.http_status import is_server_error, is_success
 from actorline.outbound.user_agent import USER_AGENT
@@ -37,7 +38,7 @@ class UnreadableSource(Exception):
         self.may_pass = may_pass
 
 
-def check_source(url: str, account: str, settings: Settings, *, trusted: bool) -> None:
+def check_source(url: str, account: AccountName, settings: Settings, *, trusted: bool) -> None:
     """Refuse a URL from which no inputs may be read: a service's must be a web address that `input_url` may name, or
     lie below the roots of its sinks. Raises Refused.
     """
@@ -48,8 +49,7 @@ def check_source(url: str, account: str, settings: Settings, *, trusted: bool) -
         return
     if scheme not in STORES:
         raise _unreadable("inputs_url must begin with file://, s3://, gs://, az://, https:// or http://")
-    roots = [root.replace("{account}", account) for root in settings.sink_roots or [settings.default_sink]]
-    if not (trusted or any(is_below(url, root) for root in roots)):
+    if not (trusted or any(is_below(url, root) for root in settings.sink_roots_of(account))):
         raise _unreadable("inputs_url is outside the roots in which services may read and write (ACTORLINE_SINK_ROOTS)")
 
 
