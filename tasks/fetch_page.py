@@ -5,6 +5,7 @@ from typing import Any
 
 from celery import Task, shared_task
 
+from actorline.back_off import back_off_s
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.page_plan import Window
 from actorline.delivery.receipt import Receipt
@@ -63,7 +64,7 @@ def store_page(platform: Platform, key: JobKey, page: PageFetch) -> Receipt | Pa
     if isinstance(outcome, UnreadablePage):
         fetches.labels("sink" if isinstance(outcome.__cause__, SinkError) else "again").inc()
         ledger().timeline.add(key, TimelineEvent.PAGE_FAILED, page_no=page_no, tries=tries + 1, message=str(outcome))
-        back_off_s = PAGE_BACK_OFF_SECS[min(tries, len(PAGE_BACK_OFF_SECS) - 1)]
-        return PageRetry(max(back_off_s, asked_wait_s(outcome.__cause__)), tries + 1)
+        wait_s = back_off_s(PAGE_BACK_OFF_SECS, tries)
+        return PageRetry(max(wait_s, asked_wait_s(outcome.__cause__)), tries + 1)
     fetches.labels("stored" if outcome.is_good else "failed").inc()
     return outcome

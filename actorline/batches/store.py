@@ -11,6 +11,7 @@ from typing import Final
 
 from redis.exceptions import LockError
 
+from actorline.back_off import back_off_s
 from actorline.batches.batch import FAILURES, Batch, load_batch
 from actorline.batches.change import move_batch
 from actorline.batches.end import judge_end
@@ -232,7 +233,7 @@ class BatchStore:
         if not may_pass or batch.failures >= TRIES:
             return self._fail(batch, reason)
         change = BatchChange(
-            due_in_s=TRY_AGAIN_SECS[min(batch.failures, len(TRY_AGAIN_SECS) - 1)],
+            due_in_s=back_off_s(TRY_AGAIN_SECS, batch.failures),
             fields={"failures": batch.failures + 1},
             event=TimelineEvent.INPUTS_FAILED if batch.inputs is None else TimelineEvent.STAGE_FAILED,
             data={"message": reason.message[:300]},

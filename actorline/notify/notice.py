@@ -7,6 +7,7 @@ import hashlib
 import uuid
 from typing import Any, Final
 
+from actorline.back_off import back_off_s
 from actorline.errors import Code, Refused
 from actorline.jobs.document.job_document import JobDocument
 from actorline.jobs.document.notify import Notify
@@ -54,7 +55,7 @@ def secs_until_notice(wanted: Notify, told: NoticeGroup, ended_at: float | None,
 
 def next_try(failures: int) -> float:
     """Return seconds until a notice that failed this often is sent again."""
-    return NOTICE_BACK_OFF_SECS[min(failures, len(NOTICE_BACK_OFF_SECS) - 1)]
+    return back_off_s(NOTICE_BACK_OFF_SECS, failures)
 
 
 def check_notify(document: JobDocument, settings: Settings) -> None:

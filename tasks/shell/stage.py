@@ -11,6 +11,7 @@ import structlog
 from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
+from actorline.back_off import back_off_s
 from actorline.errors import Reason
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
@@ -79,11 +80,11 @@ def postpone(key: JobKey, epoch: int, stage: str, error: Exception) -> None:
         if job and job.epoch == epoch and is_hopeless(job, error, alike):
             end_as_failed(job, reason_of(job, stage, error, alike))
             return
-        back_off_s = STAGE_BACK_OFF_SECS[min(failures, len(STAGE_BACK_OFF_SECS) - 1)]
+        wait_s = back_off_s(STAGE_BACK_OFF_SECS, failures)
         applied = ledger().change(
             key,
             Change(
-                due_in_s=max(back_off_s, asked_wait_s(error)),
+                due_in_s=max(wait_s, asked_wait_s(error)),
                 event=TimelineEvent.STAGE_FAILED,
                 data=failed,
                 fields={"failures": failures + 1, "failed_as": failed_as, "failed_alike": alike, "is_planned": True},

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from actorline.back_off import back_off_s
 from actorline.delivery.page_plan import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
@@ -129,7 +130,7 @@ class Finisher:
         if final is None and job.collection.pages > job.collection.pages_before:
             return self._again(job, WAVE_BACK_OFF_SECS[0])
         if final is None and job.failures < WAVE_TRIES - 1:
-            return self._again(job, WAVE_BACK_OFF_SECS[min(job.failures, len(WAVE_BACK_OFF_SECS) - 1)], failed=True)
+            return self._again(job, back_off_s(WAVE_BACK_OFF_SECS, job.failures), failed=True)
         worst = final or (bad[0] if bad else None)
         return self._deliver(job, pages, _missing_pages(job, pages, gap, worst), execution)
 

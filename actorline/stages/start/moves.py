@@ -7,6 +7,7 @@ from typing import Final, assert_never
 
 import redis
 
+from actorline.back_off import back_off_s
 from actorline.errors import Code, Reason
 from actorline.identifiers import RunId
 from actorline.jobs.fields import NOW, JobFields
@@ -54,8 +55,8 @@ START_HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way pas
 LINE_CARE_SECS: Final = 60.0  # until a job that its worker's death kept from the line is looked at
 
 
-def back_off_s(failures: int) -> float:
-    return START_HOLD_SECS[min(failures, len(START_HOLD_SECS) - 1)]
+def start_hold_s(failures: int) -> float:
+    return back_off_s(START_HOLD_SECS, failures)
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ class StartMoves:
             )
 
     def _try_later(self, job: Job, wait: TryLater) -> None:
-        seconds = max(back_off_s(job.failures), wait.at_least_s or 0)
+        seconds = max(start_hold_s(job.failures), wait.at_least_s or 0)
         fields: JobFields = {"intent": None, "waiting_for": wait.reason.code, "failures": job.failures + 1}
         if wait.input_failed:
             fields["input_failures"] = job.input_failures + 1

@@ -11,7 +11,7 @@ from actorline.ledger.accounts import is_known
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.stages.ending import end_job
-from actorline.stages.start.moves import START_HOLD_SECS, back_off_s
+from actorline.stages.start.moves import START_HOLD_SECS, start_hold_s
 from actorline.stages.start.start_run import Startable
 
 ACCOUNT_TRIES: Final = 20  # a quarter of an hour: workers that are replaced don't all have an account's token
@@ -43,7 +43,7 @@ def refuse_start(ledger: Ledger, startable: Startable, reason: Reason) -> Step:
         job,
         Event.HOLD,
         Change(
-            due_in_s=back_off_s(failures),
+            due_in_s=start_hold_s(failures),
             event=None if waits_for_it else TimelineEvent.WAITING,
             data={"code": reason.code, "message": reason.message},
             fields={
