@@ -9,16 +9,13 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import Final
-
-EXIT_USAGE: Final = 2
-EXIT_UNAVAILABLE: Final = 7
 
 
 def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, _end)  # before anything is imported that takes its time
     atexit.register(gc.freeze)  # else the interpreter looks for garbage as it ends: most of a stop's CPU
     from actorline.errors import SettingsError, Unavailable
+    from actorline.exit_codes import USAGE, report
     from actorline.settings import load_settings
 
     try:
@@ -42,10 +39,9 @@ def main(arguments: list[str]) -> int:
                 return run_stack(settings, options)
             case _:
                 sys.stderr.write(f"{__doc__}\n")
-                return EXIT_USAGE
+                return USAGE
     except (SettingsError, Unavailable) as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_USAGE
+        return report(error)
     return 0
 
 

@@ -1,12 +1,13 @@
 """The Celery app of Actorline's own processes: `celery -A workers.app worker -Q ...` works too."""
 
 import sys
-from typing import Any, Final
+from typing import Any
 
 import structlog
 from celery import signals
 
 from actorline.errors import SettingsError, Unavailable
+from actorline.exit_codes import report
 from actorline.isolated_celery import IsolatedCelery
 from actorline.settings import load_settings
 from actorline.shutdown import ask_to_stop
@@ -27,9 +28,6 @@ from workers.preflight import check_accounts, check_redis
 from workers.presence import Presence
 from workers.revoke import let_revoke_cancel
 from workers.upkeep_timer import UpkeepTimer
-
-EXIT_USAGE: Final = 2
-EXIT_UNAVAILABLE: Final = 7
 
 read_plain_json()
 use_fair_turns()
@@ -73,8 +71,7 @@ def _check(**_: Any) -> None:
         check_redis(load_settings())
         check_accounts(load_settings())
     except (SettingsError, Unavailable) as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(EXIT_UNAVAILABLE if isinstance(error, Unavailable) else EXIT_USAGE)
+        sys.exit(report(error))
 
 
 @signals.worker_shutting_down.connect

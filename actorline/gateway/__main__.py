@@ -2,15 +2,12 @@
 
 import argparse
 import sys
-from typing import Final
 
 import redis
 
 from actorline.errors import SettingsError, Unavailable
+from actorline.exit_codes import UNAVAILABLE, USAGE, report
 from actorline.settings import load_settings
-
-EXIT_USAGE: Final = 2
-EXIT_UNAVAILABLE: Final = 7
 
 
 def main() -> int:
@@ -24,18 +21,14 @@ def main() -> int:
         serve(load_settings(), options.host, options.port)
     except ModuleNotFoundError as error:
         sys.stderr.write(f"{error.name} is missing: pip install 'actorline[gateway]'\n")
-        return EXIT_USAGE
-    except SettingsError as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_USAGE
-    except Unavailable as error:
-        sys.stderr.write(f"{error}\n")
-        return EXIT_UNAVAILABLE
+        return USAGE
+    except (SettingsError, Unavailable) as error:
+        return report(error)
     except redis.RedisError as error:
         from actorline.ledger.faults import describe_fault
 
         sys.stderr.write(f"Redis can't be used: {describe_fault(error)}. The gateway was not started.\n")
-        return EXIT_UNAVAILABLE
+        return UNAVAILABLE
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from enum import IntEnum
 
+from actorline import exit_codes
 from actorline.errors import REFUSALS, Code, Reason
 from actorline.jobs.outcome import Outcome
 from actorline.jobs.states import State
@@ -10,12 +11,12 @@ from actorline.jobs.states import State
 class Exit(IntEnum):
     DELIVERED = 0  # or accepted, with --no-wait
     FAILED = 1
-    USAGE = 2
+    USAGE = exit_codes.USAGE
     EXPIRED = 3
     CANCELLED = 4
     REFUSED = 5  # nothing started or billed
     PARTIAL = 6  # some rows were delivered
-    UNAVAILABLE = 7
+    UNAVAILABLE = exit_codes.UNAVAILABLE
     INTERRUPTED = 130
 
 
