@@ -162,11 +162,11 @@ class JobDocument(Section):
 
     @cached_property
     def _body_hash(self) -> str:
-        return self._sha256_of(set(type(self).model_fields) - _UNHASHED)
+        return self._sha256_of(_HASHED)
 
     def hash_as_spelled(self, account: AccountName) -> str:
         """Return the hash that an earlier version gave the order, when accounts were case-sensitive."""
-        return self.model_copy(update={"account": account}).body_hash()
+        return self.model_copy(update={"account": account})._sha256_of(_HASHED)
 
     def differing_fields(self, other: "JobDocument") -> list[str]:
         """Return the fields, such as `options.build`, for which the orders aren't the same one; never their values.
@@ -206,6 +206,7 @@ class JobDocument(Section):
 
 
 _UNHASHED: Final = {"key", "notify", "labels"}
+_HASHED: Final = set(JobDocument.model_fields) - _UNHASHED
 _OF_THE_ROWS: Final = {
     *TARGETS,
     "input",

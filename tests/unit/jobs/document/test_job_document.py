@@ -384,3 +384,10 @@ def test_fresh_keys_are_uuid7_in_order_of_time():
     moments = [key[:13] for key in keys]
     assert moments == sorted(moments)
     assert parse_document({"actor": "x", "key": keys[0]}).key == keys[0]
+
+
+def test_hash_of_an_account_in_capitals_is_that_of_an_earlier_version():
+    document = parse_document({"actor": "x", "account": "Team"})
+    earlier = JobDocument.model_validate({"actor": "x"}).model_copy(update={"account": "Team"})
+    assert document.hash_as_spelled("Team") == earlier.body_hash() != document.body_hash()
+    assert document.hash_as_spelled("team") == document.body_hash()
