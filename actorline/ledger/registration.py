@@ -85,7 +85,7 @@ def registration(order: NewJob, *, token: str, care_s: float, most_open: int | N
             name("open", sender.holder if sender else ""), name("deadlines"),
             name("batch", key), *batch_names(key, name),
             *index_names(document, name)]  # fmt: skip
-    args = [key, document.body_hash(), token, care_s, ENTRIES_MAX,
+    args = [key, document.body_hash, token, care_s, ENTRIES_MAX,
             *caller_arguments(caller),
             json.dumps(sender.facts() if sender else {}),
             allowance.nano_usd if allowance else 0, allowance.limit_nano_usd if allowance else "",
@@ -104,10 +104,10 @@ def _fields(order: NewJob) -> dict[str, object]:
     return {
         # without defaults: an older version beside this one can still read it when a newer one has added a field
         "document": document.model_dump_json(exclude={"input"}, exclude_defaults=True),
-        "input": document.input_body(),
+        "input": document.input_body,
         "account": document.account,
         "sink": order.sink,
-        "likeness": document.likeness(),
+        "likeness": document.likeness,
         **({"fresh": 1} if order.fresh else {}),
         **({} if order.has_console else {"no_console": 1}),
         **({"own_budget": order.budget.model_dump_json()} if order.budget else {}),
@@ -118,7 +118,7 @@ def _fields(order: NewJob) -> dict[str, object]:
 
 def input_sha256(document: JobDocument) -> str:
     """Return what tells whether two members have the same input: the input itself is dropped with the delivery."""
-    return hashlib.sha256(document.input_body()).hexdigest()
+    return hashlib.sha256(document.input_body).hexdigest()
 
 
 def batch_names(key: JobKey, name: Names) -> tuple[str, str]:

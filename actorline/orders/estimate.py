@@ -61,7 +61,7 @@ def estimate(raw: Any, *, ledger: Ledger, settings: Settings, trusted: bool, sen
         check_order(document, document.key or fresh_key(), ledger, settings, trusted=trusted, sender=sender)
     except Refused as refused:
         refusals.append(refused.reason)
-    if existing and existing.document_hash != document.body_hash():
+    if existing and existing.document_hash != document.body_hash:
         other = f"another order{differing(document, existing, sender)}"
         message = f"The key {document.key} is already used by {other}. Use a new key, or send the same document."
         refusals.append(Reason(code=Code.CONFLICT, message=message, billed=False))

@@ -218,7 +218,7 @@ def _conflict(order: NewJob, registered: RegisterResult, ledger: Ledger) -> Refu
     (existing,) = ledger.load_many([order.key])
     message = (
         f"The key {order.key} is already used by another order{differing(order.document, existing, order.sender)}: its "
-        f"hash is {registered.existing_hash}, this one's {order.document.body_hash()}. Nothing was changed. Use a new "
+        f"hash is {registered.existing_hash}, this one's {order.document.body_hash}. Nothing was changed. Use a new "
         "key, or send the same document."
     )
     return Refused(Code.CONFLICT, message, key=order.key)

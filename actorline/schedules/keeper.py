@@ -183,7 +183,7 @@ class Keeper:
 
     def _hash_of(self, name: str, order: Any) -> str:
         if not self._is_batch(name):
-            return parse_document(order).body_hash()
+            return parse_document(order).body_hash
         document = parse_batch(order)
         return document.body_hash(listed_inputs(document) or ())
 

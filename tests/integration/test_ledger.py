@@ -121,7 +121,7 @@ def same_token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_order_becomes_a_job_with_its_input_apart(ledger):
     registered = register(ledger, fresh=True)
-    assert registered == RegisterResult("created", parse_document(ORDER).body_hash(), State.QUEUED)
+    assert registered == RegisterResult("created", parse_document(ORDER).body_hash, State.QUEUED)
     job = loaded(ledger)
     assert (job.key, job.state, job.epoch, job.attempt, job.fresh) == ("k", State.QUEUED, 1, 1, True)
     assert (job.sink, job.document_hash) == ("file:///rows/k/", registered.existing_hash)
@@ -149,7 +149,7 @@ def test_the_same_order_joins_and_adds_only_its_caller(ledger):
     before = contents(ledger)
     document = parse_document({**ORDER, "key": "k", "labels": {}, "notify": {}})
     joined = register(ledger, document=document, fresh=True, sink="file:///other/", caller={"id": "task-2"})
-    assert joined == RegisterResult("joined", document.body_hash(), State.STARTING)
+    assert joined == RegisterResult("joined", document.body_hash, State.STARTING)
     after = contents(ledger)
     assert ledger.callers.of("k") == {"task-1": NOTED, "task-2": {}}
     assert ledger.callers.key_of("task-2") == "k"
@@ -741,7 +741,7 @@ def test_a_document_survives_the_ledger(ledger):
     document: JobDocument = parse_document(raw)
     register(ledger, document=document)
     assert loaded(ledger).document == document
-    assert loaded(ledger).document.body_hash() == document.body_hash()
+    assert loaded(ledger).document.body_hash == document.body_hash
 
 
 def test_a_request_is_obeyed_once_whatever_the_job_did_since(ledger):
@@ -775,7 +775,7 @@ def test_an_account_has_one_spelling_in_old_entries_too(ledger):
     now, before = (JobDocument.model_validate({"actor": "x", "account": account}) for account in ("team", "Team"))
     assert now == before
     spelled = before.model_copy(update={"account": "Team"})  # as an earlier version kept it
-    assert spelled.body_hash() != now.body_hash()
+    assert spelled.body_hash != now.body_hash
     register(ledger, "k", document=spelled)
     assert (loaded(ledger).document.account, ledger.account("k")) == ("team", "team")
     again = NewJob("k", now, "file:///rows/k/", fresh=False, earlier_hash=now.hash_as_spelled("Team"))

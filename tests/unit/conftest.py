@@ -32,7 +32,7 @@ def make_job() -> Callable[..., Job]:
     def make(*, order: dict[str, Any] | None = None, **fields: Any) -> Job:
         document = parse_document(order or {"actor": "apify/x"})
         stored = {STORED_AS.get(name, name): _stored(value) for name, value in fields.items()}
-        known = {"key": "k", "hash": document.body_hash(), "state": State.QUEUED, "epoch": 1, "attempt": 1}
+        known = {"key": "k", "hash": document.body_hash, "state": State.QUEUED, "epoch": 1, "attempt": 1}
         known |= {"queued_at": 1000.0, "document": document.model_dump_json(exclude={"input"})}
         return Job.read({name: value for name, value in (known | stored).items() if value not in (None, "")})
 

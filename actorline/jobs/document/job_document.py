@@ -152,21 +152,19 @@ class JobDocument(Section):
         """Return whether we may abort the run: one taken over by `run_id` is not ours unless the document says so."""
         return self.starts_run or self.own
 
+    @cached_property
     def body_hash(self) -> str:
         """Return the sha256 of the document without key, notify and labels: two orders with the same hash are the same.
 
         A missing field and one with its default are the same. Defaults aren't hashed, so that a field that a later
         version adds doesn't change the hash of old orders.
         """
-        return self._body_hash
-
-    @cached_property
-    def _body_hash(self) -> str:
-        return self._sha256_of(_HASHED)
+        return _sha256_of(self, _HASHED)
 
     def hash_as_spelled(self, account: AccountName) -> str:
         """Return the hash that an earlier version gave the order, when accounts were case-sensitive."""
-        return self.model_copy(update={"account": account})._sha256_of(_HASHED)
+        copy = self.model_copy(update={"account": account})  # with the cached hash of this one
+        return _sha256_of(copy, _HASHED)
 
     def differing_fields(self, other: "JobDocument") -> list[str]:
         """Return the fields, such as `options.build`, for which the orders aren't the same one; never their values.
@@ -175,26 +173,14 @@ class JobDocument(Section):
         one, another = _by_path(self), _by_path(other)
         return sorted(path for path in one.keys() | another.keys() if one.get(path) != another.get(path))
 
+    @cached_property
     def likeness(self) -> str:
         """Return the sha256 of what decides the rows and their sink: equal for orders that can share a delivery."""
-        return self._likeness
+        return _sha256_of(self, _OF_THE_ROWS)
 
     @cached_property
-    def _likeness(self) -> str:
-        return self._sha256_of(_OF_THE_ROWS)
-
-    def _sha256_of(self, fields: set[str]) -> str:
-        body = self.model_dump(mode="json", include=fields - {"input"}, exclude_defaults=True)
-        if self.input is not None:
-            body["input"] = self.input  # not copied: three million values take 240 MB
-        return hashlib.sha256(canonical_json(body)).hexdigest()
-
     def input_body(self) -> bytes:
         """Return the request body of the start. The API requires one, so no input is the empty object."""
-        return self._input_body
-
-    @cached_property
-    def _input_body(self) -> bytes:
         return canonical_json({} if self.input is None else self.input, sort=False)
 
     def query(self) -> dict[str, str]:
@@ -219,6 +205,13 @@ _OF_THE_ROWS: Final = {
     "guard",
     "stop_when",
 }
+
+
+def _sha256_of(document: JobDocument, fields: set[str]) -> str:
+    body = document.model_dump(mode="json", include=fields - {"input"}, exclude_defaults=True)
+    if document.input is not None:
+        body["input"] = document.input  # not copied: three million values take 240 MB
+    return hashlib.sha256(canonical_json(body)).hexdigest()
 
 
 def _by_path(document: JobDocument) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """A document as it was given is checked: refused with each problem, or returned with its input as bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -38,16 +39,18 @@ def _check(raw: Any) -> JobDocument | list[str]:
         return problems
     try:
         document = JobDocument.model_validate(dict(raw))
-        to_json(document.input)  # raises at a depth of about 250: workers walk through the input
-        body = document.input_body()
-        document.body_hash(), document.likeness()  # both are cached: they take a second for a large input
+        _checked_body(document.input, partial(_body_of, document))
     except ValidationError as error:
         return list(problems_of(error, JobDocument))
-    except (ValueError, TypeError, RecursionError):  # NaN, half surrogates, values that aren't JSON
-        return [find_fault(raw["input"], "input") or "input: is nested too deeply"]
-    if len(body) > MAX_INPUT_BYTES:
-        return [f"input: has {len(body):,} bytes; the platform accepts at most {MAX_INPUT_BYTES:,}"]
+    except ValueError as error:
+        return [str(error)]
     return document
+
+
+def _body_of(document: JobDocument) -> bytes:
+    """Return the request body; it and both hashes are cached: they take a second for a large input."""
+    _ = document.body_hash, document.likeness
+    return document.input_body
 
 
 def _rough_problems(raw: Any) -> list[str]:
@@ -72,9 +75,14 @@ def rough_problem(rest: Mapping[Any, Any], without: str) -> str:
 
 def input_text(value: Any) -> bytes:
     """Return an input as the request body that sends it. Raises ValueError that says what is wrong with it."""
+    return _checked_body(value, partial(canonical_json, value, sort=False))
+
+
+def _checked_body(value: Any, make_body: Callable[[], bytes]) -> bytes:
+    """Return an input's request body. Raises ValueError that says what is wrong with the input."""
     try:
         to_json(value)  # raises at a depth of about 250: workers walk through the input
-        body = canonical_json(value, sort=False)
+        body = make_body()
     except (ValueError, TypeError, RecursionError):  # NaN, half surrogates, values that aren't JSON
         raise ValueError(find_fault(value, "input") or "input: is nested too deeply") from None
     if len(body) > MAX_INPUT_BYTES:

@@ -189,7 +189,7 @@ def test_a_conflict_shows_both_hashes(settings):
         order(raw, settings, RegisterResult("conflict", "0" * 64, State.RUNNING))
     assert caught.value.reason.code is Code.CONFLICT
     assert "0" * 64 in str(caught.value)
-    assert parse_document(raw).body_hash() in str(caught.value)
+    assert parse_document(raw).body_hash in str(caught.value)
 
 
 def test_a_ledger_that_is_not_on_disk_takes_no_order(settings):

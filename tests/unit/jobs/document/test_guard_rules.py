@@ -72,5 +72,5 @@ def test_what_can_be_judged_is_accepted(document: dict[str, Any]) -> None:
 
 def test_guard_is_part_of_the_order_and_of_its_likeness() -> None:
     plain, guarded = parse_document({"actor": "demo/rows"}), parse_document({"actor": "demo/rows", **FIELDS})
-    assert plain.body_hash() != guarded.body_hash()
-    assert plain.likeness() != guarded.likeness()
+    assert plain.body_hash != guarded.body_hash
+    assert plain.likeness != guarded.likeness
