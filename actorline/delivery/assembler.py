@@ -15,7 +15,7 @@ from actorline.delivery.formats.staged_page import Assembly, StagedPage
 from actorline.delivery.formats.table import Format, Query, delimiter_of
 from actorline.delivery.formats.text import UnreadablePage
 from actorline.delivery.manifest import Part, parts_of
-from actorline.delivery.read_back import holds_same
+from actorline.delivery.publish_over import publish_over
 from actorline.delivery.receipt import Receipt
 from actorline.delivery.sink import Sink, SinkError
 from actorline.delivery.sink.names import STAGED_PAGES
@@ -110,9 +110,8 @@ class Assembler:
             assembly.write(pages, out, is_first=is_first)
             out.close()
             self.execution.keep_alive()
-            if not self.sink.publish(file, name) and not holds_same(self.sink, name, out.size, out.sha256):
-                self.execution.confirm()
-                self.sink.publish_instead(file, name, f"{self.folder}{STAGED_PAGES}/{self.execution.token}-{file_name}")
+            aside = f"{self.folder}{STAGED_PAGES}/{self.execution.token}-{file_name}"
+            publish_over(self.sink, file, name, out.size, out.sha256, aside=aside, confirm=self.execution.confirm)
         receipts = [page.receipt for page in pages]
         return Part(
             name=name,

@@ -323,12 +323,6 @@ def measure(file: BinaryIO) -> tuple[int, str]:
     return size, digest.hexdigest()
 
 
-def holds_same(sink: Sink, name: str, size: int, sha256: str) -> bool:
-    """Return whether the file that the sink has under a name is the same as one that is staged."""
-    with sink.open(name) as file:
-        return measure(file) == (size, sha256)
-
-
 def _inflated(file: BinaryIO) -> BinaryIO:
     """Return a reader of the inflated text, also of several gzip members in a row. Its `read` raises OSError, EOFError
     and isal_zlib.error.

@@ -15,7 +15,8 @@ from actorline.delivery.execution import Execution
 from actorline.delivery.formats.child import ChildFailed, run_child
 from actorline.delivery.formats.gzip_members import BLOCK_BYTES
 from actorline.delivery.manifest import ChangeCounts, ChangedFile
-from actorline.delivery.read_back import DamagedDelivery, Delivery, holds_same
+from actorline.delivery.publish_over import publish_over
+from actorline.delivery.read_back import DamagedDelivery, Delivery
 from actorline.delivery.sink import Sink
 from actorline.delivery.sink.names import STAGED_PAGES
 
@@ -62,10 +63,9 @@ class ChangesFinder:
             while block := source.read(BLOCK_BYTES):
                 self.execution.keep_alive()
                 file.write(block)
-            if not self.sink.publish(file, name) and not holds_same(self.sink, name, made.bytes, made.sha256):
-                self.execution.confirm()
-                aside = f"{self.folder}{STAGED_PAGES}/{self.execution.token}-{made.name.rpartition('/')[2]}"
-                self.sink.publish_instead(file, name, aside)
+            aside = f"{self.folder}{STAGED_PAGES}/{self.execution.token}-{made.name.rpartition('/')[2]}"
+            confirm = self.execution.confirm
+            if publish_over(self.sink, file, name, made.bytes, made.sha256, aside=aside, confirm=confirm):
                 self.sink.remove(aside)
         return made.model_copy(update={"name": name})
 

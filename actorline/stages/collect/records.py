@@ -13,7 +13,7 @@ from typing import Final
 from actorline.delivery.execution import Execution
 from actorline.delivery.formats.gzip_members import StoredFile
 from actorline.delivery.manifest import StoredRecord
-from actorline.delivery.read_back import holds_same
+from actorline.delivery.publish_over import publish_over
 from actorline.delivery.sink import RECORDS, Sink, SinkError
 from actorline.delivery.sink.names import record_file
 from actorline.platform import errors as platform_errors
@@ -130,8 +130,7 @@ class RecordKeeper:
                 written.write(block)
             if not record.is_framed and self._digest(record_key) != written.sha256:
                 raise platform_errors.PlatformUnavailable("it comes without a length, and was not the same twice")
-            if not (self.sink.publish(file, name) or holds_same(self.sink, name, written.size, written.sha256)):
-                self.sink.publish_instead(file, name, self.superseded + name)
+            publish_over(self.sink, file, name, written.size, written.sha256, aside=self.superseded + name)
         return StoredRecord(
             key=record_key, name=name, content_type=record.content_type, bytes=written.size, sha256=written.sha256
         )
