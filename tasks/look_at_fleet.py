@@ -31,11 +31,11 @@ def look_at_fleet(account: AccountName) -> None:
     except Refused as error:  # no token for the account here; another worker may have it
         log.warning("fleet_not_seen", account=account, error=str(error))
         return
-    for key, epoch in parked.with_news(account, waiting_polls()).items():
+    for key, epoch in parked.with_news(account, urgent_messages()).items():
         wake(key, epoch)
 
 
-def waiting_polls() -> int:
+def urgent_messages() -> int:
     """Return how many urgent messages and pages wait: starts don't count, as they don't hold up polls."""
     namespace = settings().namespace
     with current_app.connection_or_acquire() as connection:

@@ -62,26 +62,26 @@ def item_bytes(pages: Pages, *, total: int, storage_bytes: int | None) -> float 
     return max(storage_bytes / total, 1) if total and storage_bytes else None
 
 
-def full_page(item_bytes: float | None) -> int:
+def full_page(bytes_per_item: float | None) -> int:
     """Return the items of a page of about PAGE_BYTES; few while the size of an item is unknown."""
-    return PAGE_ITEMS_MIN if item_bytes is None else max(min(int(PAGE_BYTES / item_bytes), PAGE_ITEMS_MAX), 1)
+    return PAGE_ITEMS_MIN if bytes_per_item is None else max(min(int(PAGE_BYTES / bytes_per_item), PAGE_ITEMS_MAX), 1)
 
 
-def page_size(*, total: int, item_bytes: float | None, asked: int | None) -> int:
+def page_size(*, total: int, bytes_per_item: float | None, asked: int | None) -> int:
     """Return the items per page: as the order has it, else about a full page, so that a worker's threads share `total`
     evenly: with 19 pages for 16 threads most of them would wait for the last three.
     """
     if asked:
         return asked
-    full = full_page(item_bytes)
+    full = full_page(bytes_per_item)
     rounds = max(round(total / (PARALLEL_PAGES * full)), 1)
     even = -(-total // (PARALLEL_PAGES * rounds))
     return min(max(even, min(full, PAGE_ITEMS_MIN)), PAGE_ITEMS_MAX)
 
 
-def wave_pages(item_bytes: float | None) -> int:
+def wave_pages(bytes_per_item: float | None) -> int:
     """Return how many pages may be planned at once: with items of unknown size a few, which then tell it."""
-    return PARALLEL_PAGES if item_bytes is None else WAVE_PAGES
+    return PARALLEL_PAGES if bytes_per_item is None else WAVE_PAGES
 
 
 def next_offset(pages: Pages, start: int) -> int:

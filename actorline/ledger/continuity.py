@@ -22,8 +22,8 @@ class HistoryGap:
         return float(self.id)
 
 
-def last_gap(ledger: Ledger, *, unknown_s: float) -> HistoryGap:
-    """Beat, and return the last break. A ledger without any history is one: `unknown_s` may be lost then."""
+def write_beat(ledger: Ledger, *, unknown_s: float) -> HistoryGap:
+    """Write a beat, and return the last break. A ledger without any history is one: `unknown_s` may be lost then."""
     gap, beat = ledger.run_script("continuity", *beat_arguments(ledger, unknown_s=unknown_s))
     ledger.last_beat = float(beat)
     return HistoryGap(gap)

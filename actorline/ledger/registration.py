@@ -30,8 +30,8 @@ Names = Callable[..., str]
 @dataclass(frozen=True)
 class NewJob:
     """An order that was checked. `sink`: its own folder's URL; `fresh`: we made the key ourselves; `caller`: a Celery
-    task's `id` and continuation; `allowance`: what it takes of its API key's day; `most_open`: how many open jobs its
-    API key may have; `budget`: one that it shares with others, besides those of the settings: see `batch_budget`;
+    task's `id` and continuation; `allowance`: what it takes of its API key's day; `most_of_holder`: how many open jobs
+    its API key may have; `budget`: one that it shares with others, besides those of the settings: see `batch_budget`;
     `member`: of a batch, its batch's key and its number there.
     """
 
@@ -43,7 +43,7 @@ class NewJob:
     sender: Sender | None = None
     allowance: Allowance | None = None
     earlier_hash: str | None = None
-    most_open: int | None = None
+    most_of_holder: int | None = None
     has_console: bool = True
     budget: OwnBudget | None = None
     member: tuple[JobKey, int] | None = None
@@ -90,7 +90,7 @@ def registration(order: NewJob, *, token: str, care_s: float, most_open: int | N
             json.dumps(sender.facts() if sender else {}),
             allowance.nano_usd if allowance else 0, allowance.limit_nano_usd if allowance else "",
             order.earlier_hash or "",
-            "" if order.most_open is None else order.most_open,
+            "" if order.most_of_holder is None else order.most_of_holder,
             "" if document.deadline_secs is None else document.deadline_secs,
             order.member[1] if order.member else "",
             "" if most_open is None or order.member else most_open, name("state") + ":", ",".join(LIVE),

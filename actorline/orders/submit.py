@@ -111,7 +111,7 @@ def _check(
     key = document.key or fallback_key
     sink = check_order(document, key, ledger, settings, trusted=trusted, sender=sender)
     allowance = allowance_of(sender, document)
-    most_open = settings.quotas.open_jobs if sender.holder else None
+    most_of_holder = settings.quotas.open_jobs if sender.holder else None
     is_fresh = document.key is None and caller is None  # a message may be redelivered after Redis has lost its job
     spelled = document.account if raw is document else raw.get("account", document.account)
     earlier_hash = None if spelled == document.account else document.hash_as_spelled(spelled)
@@ -124,7 +124,7 @@ def _check(
         sender=sender,
         allowance=allowance,
         earlier_hash=earlier_hash,
-        most_open=most_open,
+        most_of_holder=most_of_holder,
         has_console=settings.has_console,
     )
 
@@ -198,8 +198,8 @@ def _came_of(order: NewJob, registered: RegisterResult, ledger: Ledger) -> Submi
         return _reserved(order.key)
     if registered.outcome == "full":
         message = (
-            f"This API key already has {order.most_open:,} open jobs, its limit. Nothing was started. Order again when "
-            "one has ended."
+            f"This API key already has {order.most_of_holder:,} open jobs, its limit. Nothing was started. Order again "
+            "when one has ended."
         )
         return Refused(Code.QUOTA, message)
     return SubmittedJob(order.key, registered.outcome == "created", registered.state)

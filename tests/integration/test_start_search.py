@@ -14,7 +14,7 @@ from actorline.jobs.job import Intent
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import Event, State
 from actorline.ledger.change import Change
-from actorline.ledger.continuity import last_gap
+from actorline.ledger.continuity import write_beat
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.lost_runs import LostRuns
 from actorline.ledger.registration import NewJob
@@ -134,7 +134,7 @@ def test_look_back_is_resumed_where_it_was(ledger, platform, starter, emulator, 
     for n in range(3):
         start_marked(emulator, actor, f"resumed-{n}")
         time.sleep(0.002)  # a list is resumed by the milliseconds of a start
-    gap = last_gap(ledger, unknown_s=60)
+    gap = write_beat(ledger, unknown_s=60)
     look_back, lost = LookBack(ledger, platform, INSTALLATION, "default"), LostRuns(ledger, "default")
     keep = LookBack._keep
 

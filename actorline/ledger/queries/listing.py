@@ -52,8 +52,8 @@ class Cursor(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Page:
-    """`next`: where the list continues; None: that was all. A page may hold fewer jobs than asked for, even none."""
+class JobList:
+    """`next`: where the list continues; None: that was all. A list may hold fewer jobs than asked for, even none."""
 
     jobs: list[Job]
     next: Cursor | None
@@ -92,7 +92,7 @@ def list_jobs(
     actor: str = "",
     text: str = "",
     keys: KeyText | None = None,
-) -> Page:
+) -> JobList:
     """List the jobs in one of `states` that have all `labels` and one of `accounts` (lower case; None: any).
 
     `is_indexed`: the indexes by account, Actor and label have all their jobs, so that no others are read. `since`: jobs
@@ -109,12 +109,12 @@ def list_jobs(
                 if job and wanted.fits(job):
                     found.append(job)
                     if len(found) == limit:
-                        return Page(found, entry)
+                        return JobList(found, entry)
             read_bytes += size
             if read_bytes >= MOST_BYTES:
-                return Page(found, entries[-1])
+                return JobList(found, entries[-1])
         after = block.next
-    return Page(found, after)
+    return JobList(found, after)
 
 
 _Way = tuple[list[str], Sieve]

@@ -30,7 +30,7 @@ from actorline.logs import Logger
 from actorline.orders.delta import UnusableBase, load_base
 
 NO_BASE: Final = "-"  # no key is written like this
-SINK_TRIES: Final = 2  # an outage of a sink that is over in seconds; each try compares everything again
+COMPARISON_TRIES: Final = 2  # an outage of a sink that is over in seconds; each try compares everything again
 ERROR_MAX_CHARS: Final = 500  # a result has 4 kB
 
 log = Logger(__name__)
@@ -67,7 +67,7 @@ class Comparison:
         except OSError as error:  # no room for temporary files, or for a process
             why = f"this machine can't do it: {error.strerror or type(error).__name__}"
         except SinkError as error:
-            if self.job.failures < SINK_TRIES:
+            if self.job.failures < COMPARISON_TRIES:
                 raise
             why = str(error)
         log.warning("not_compared", job_key=self.job.key, base=base, message=why)

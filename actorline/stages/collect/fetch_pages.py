@@ -108,7 +108,7 @@ class Planner:
         if not FORMATS[collect.format].is_cut:
             return self._whole(job, known, total, stop)
         wanted = max((total if stop is None else min(total, stop)) - collect.offset, 0)
-        size = page_size(total=wanted, item_bytes=each, asked=collect.page_items)
+        size = page_size(total=wanted, bytes_per_item=each, asked=collect.page_items)
         room = (WAVE_PAGES if collect.page_items else wave_pages(each)) - len(not_failed(known))
         self._fix(job, known, new_windows(known, start=collect.offset, total=total, stop=stop, size=size, room=room))
         windows = not_failed(known) or to_fetch(known)

@@ -14,7 +14,7 @@ from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.admission.account_room import AccountRoom
 from actorline.ledger.change import Change
-from actorline.ledger.continuity import HistoryGap, last_gap
+from actorline.ledger.continuity import HistoryGap, write_beat
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.starts import announce_start
@@ -73,8 +73,8 @@ class Post:
         reason = beyond_the_account(self.platform, job.document, refused, most)
         return Refuse(reason) if reason else None
 
-    def last_gap(self) -> HistoryGap:
-        return last_gap(self.ledger, unknown_s=self.settings.start_lookback_secs)
+    def write_beat(self) -> HistoryGap:
+        return write_beat(self.ledger, unknown_s=self.settings.start_lookback_secs)
 
     def _send(self, job: Job, given: RunInput, permit: Permit, announce: Callable[[], None]) -> RunId:
         """Return the run's id."""
@@ -96,7 +96,7 @@ class Post:
         intent = Intent(attempt=job.attempt, marker=self._marker(job), at=self.ledger.now(), input_sha256=input_sha256)
         announced.append(intent)
         self._write(job, intent, reservation_of(job, self.settings.budgets, intent.at))
-        if self.last_gap() != permit.gap:
+        if self.write_beat() != permit.gap:
             raise NotDurable("Redis was replaced while the start was being written")
 
     def _write(self, job: Job, intent: Intent, reservation: Reservation | None) -> None:

@@ -74,14 +74,14 @@ class ParkedJobs:
             return
         runs.note_list(began)
 
-    def with_news(self, account: AccountName, waiting_polls: int) -> dict[JobKey, int]:
+    def with_news(self, account: AccountName, urgent_messages: int) -> dict[JobKey, int]:
         """Return key -> epoch of each job to poll now, the longest ago seen first, and plan the next look.
 
-        `waiting_polls`: messages that others wait behind; when many runs end together, the rest comes as these become
+        `urgent_messages`: those that others wait behind; when many runs end together, the rest comes as these become
         fewer. Each account has its share.
         """
         runs = ParkedRuns(self.ledger, account)
-        room = ceil(max(WAKES_MAX - waiting_polls, 0) / max(self._parking.accounts(), 1))
+        room = ceil(max(WAKES_MAX - urgent_messages, 0) / max(self._parking.accounts(), 1))
         news = runs.with_news(room)
         runs.plan_look(is_rest=len(news) >= room)
         return news

@@ -65,7 +65,7 @@ def by_number(*pages: Window | Receipt) -> Pages:
     ],
 )
 def test_page_size_follows_bytes_and_the_datasets_size(total, each, asked, size):
-    assert page_size(total=total, item_bytes=each, asked=asked) == size
+    assert page_size(total=total, bytes_per_item=each, asked=asked) == size
 
 
 def test_measured_bytes_per_item_go_before_the_platforms():
