@@ -7,7 +7,7 @@ from actorline.errors import Refused
 from actorline.identifiers import AccountName, JobKey
 from actorline.platform.errors import PlatformError
 from actorline.stages.start.limits import refresh_limits
-from actorline.upkeep import sweep as orphans
+from actorline.upkeep import orphans
 from actorline.upkeep.decision import Stage
 from tasks.shell.canvas import send_pipeline
 from tasks.shell.environment import DEFAULT_ACCOUNT, installation, ledger, platform, settings

@@ -70,7 +70,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("due", "sorted set", "key of each job that upkeep looks after", ALWAYS),
         RedisKey("deadlines", "sorted set", "key of each job that has a deadline", ALWAYS),
         RedisKey("stray_due", "sorted set", "run id of each stray", ALWAYS),
-        RedisKey("sweeps", "sorted set", "account whose runs are swept for orphans", ALWAYS),
+        RedisKey("sweeps", "sorted set", "account whose runs are searched for orphans", ALWAYS),
         RedisKey("second_looks", "sorted set", "attempt and key of each start to search for again", ALWAYS),
         RedisKey("fleets", "sorted set", "account whose parked jobs' runs are listed", ALWAYS),
         RedisKey("lines", "sorted set", "account whose waiting jobs are called", ALWAYS),

@@ -20,7 +20,7 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import NotFound, PlatformError
 from actorline.platform.runs import Run, abort_run, secs_until_final
 from actorline.platform.statuses import RunStatus
-from actorline.upkeep.sweep import is_collected
+from actorline.upkeep.orphans import is_collected
 
 NEXT_LOOK_SECS: Final = 2.0  # an abort takes a second or two
 

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from real_parts import TOKEN, delivery_of, reason_of, wait_for
 
 from actorline.platform.client import Platform
-from actorline.upkeep.sweep import find_orphans
+from actorline.upkeep.orphans import find_orphans
 
 QUICK = {"poll_interval_secs": 1}
 FAILING = {"items": 300, "duration_secs": 0.5, "final_status": "FAILED", "usage_usd": 0.02}

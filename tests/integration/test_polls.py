@@ -23,7 +23,7 @@ from actorline.settings import load_settings
 from actorline.stages.watch import poll_run, resurrection
 from actorline.stages.watch.poll_run import MISSING_SECS, Poller
 from actorline.upkeep.decision import Postpone, SendAgain, decide
-from actorline.upkeep.sweep import find_orphans
+from actorline.upkeep.orphans import find_orphans
 
 
 @pytest.fixture

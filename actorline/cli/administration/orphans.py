@@ -16,8 +16,8 @@ from actorline.platform.errors import PlatformError
 from actorline.platform.runs import abort_run
 from actorline.settings import Settings, load_settings
 from actorline.story.number_words import counted
-from actorline.upkeep.sweep import Orphan, find_orphans
-from actorline.upkeep.sweep import adopt as make_job_of
+from actorline.upkeep.orphans import Orphan, find_orphans
+from actorline.upkeep.orphans import adopt as make_job_of
 
 
 def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:

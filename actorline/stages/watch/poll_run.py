@@ -191,7 +191,7 @@ class Poller:
         facts: JobFields = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
         if run.status == RunStatus.SUCCEEDED:
             facts["enough"] = None  # its own end came first
-        if has_come(job, run):  # one that hasn't stays known: the sweep aborts the run if it comes after all
+        if has_come(job, run):  # one that hasn't stays known: as an orphan the run is aborted if it comes after all
             facts.update(_RESURRECTION_SEEN)
         seen = job.model_copy(update={"run": job.run.after(facts)})
         self.ledger.timeline.add(job.key, TimelineEvent.RUN_ENDED, run_status=run.status, cost_usd=run.usage_total_usd)
