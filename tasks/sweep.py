@@ -37,10 +37,10 @@ def look_again(key: JobKey, attempt: int) -> None:
     try:
         account = ledger().account(key) or DEFAULT_ACCOUNT
         with slots().taken(account):
-            found = orphans.look_again(ledger(), platform(account), installation(), key, attempt)
+            found = orphans.make_second_search(ledger(), platform(account), installation(), key, attempt)
             is_over = orphans.close_resurrection(ledger(), platform(account), key)
     except (PlatformError, Refused) as error:
-        log.warning("second_look_failed", job_key=key, error=str(error))
+        log.warning("second_search_failed", job_key=key, error=str(error))
         return
     if found:
         log.error("second_run_found", job_key=key, runs=found)

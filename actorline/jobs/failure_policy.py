@@ -17,7 +17,7 @@ FAILED_STATUSES: Final = frozenset({RunStatus.FAILED, RunStatus.TIMED_OUT})
 
 
 class Chance(Enum):
-    LOOK_AGAIN = auto()  # a resurrection is in progress, or its request was lost: the run will show it
+    WAIT = auto()  # a resurrection is in progress, or its request was lost: the run will show it
     RESURRECT = auto()
     NEW_RUN = auto()
     NONE = auto()
@@ -32,7 +32,7 @@ def next_chance(job: Job, run: Run, *, now: float, send_by_s: float, settle_s: f
     """
     asked = job.chances.resurrection
     if asked and not has_come(job, run) and now < (asked.sent_at or asked.at + send_by_s) + settle_s:
-        return Chance.LOOK_AGAIN
+        return Chance.WAIT
     is_unwanted = job.reason or job.stop_wish or job.state is State.ABORTING
     if run.status not in FAILED_STATUSES or is_unwanted or not job.document.may_abort:
         return Chance.NONE

@@ -81,7 +81,7 @@ def is_collected(ledger: Ledger, run_id: RunId, *, unless_by: JobKey) -> bool:
     return job is not None and not job.is_terminal and job.run.id == run_id
 
 
-def look_again(ledger: Ledger, platform: Platform, installation: str, key: JobKey, attempt: int) -> list[RunId]:
+def make_second_search(ledger: Ledger, platform: Platform, installation: str, key: JobKey, attempt: int) -> list[RunId]:
     """Search again for runs that an unclear start may have made after all, and return those that were unknown.
 
     Raises PlatformError: then it must be repeated.

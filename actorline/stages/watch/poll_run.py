@@ -146,7 +146,7 @@ class Poller:
         send_by_s, settle_s = self.settings.send_by_secs, self.settings.start_settle_secs
         chance = next_chance(job, run, now=self.ledger.now(), send_by_s=send_by_s, settle_s=settle_s)
         match chance:
-            case Chance.LOOK_AGAIN:
+            case Chance.WAIT:
                 return self._keep_watching(job, run)
             case Chance.RESURRECT:
                 if is_paused(self.ledger, job.document.account):

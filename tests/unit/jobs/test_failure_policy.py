@@ -58,17 +58,17 @@ def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime
         ({"order": BOTH, "resurrects": 2}, a_run("FAILED"), Chance.NEW_RUN),
         ({"order": BOTH, "resurrects": 2, "new_runs": 1}, a_run("FAILED"), Chance.NONE),
         # a resurrection that was asked for and isn't to be seen yet
-        ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1129}, a_run("FAILED"), Chance.LOOK_AGAIN),
+        ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1129}, a_run("FAILED"), Chance.WAIT),
         ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1131}, a_run("FAILED"), Chance.RESURRECT),
         ({"order": BOTH, "resurrects": 2, "resurrection": ASKED, "now": 1131}, a_run("FAILED"), Chance.NEW_RUN),
-        ({"order": BOTH, "resurrects": 2, "resurrection": UNCLEAR, "now": 1179}, a_run("FAILED"), Chance.LOOK_AGAIN),
+        ({"order": BOTH, "resurrects": 2, "resurrection": UNCLEAR, "now": 1179}, a_run("FAILED"), Chance.WAIT),
         # which is waited for although nobody wants the run any more
         (
             {"order": BOTH, "resurrection": ASKED, "stop_wish": "cancel", "now": 1129},
             a_run("FAILED"),
-            Chance.LOOK_AGAIN,
+            Chance.WAIT,
         ),
-        ({"order": BOTH, "resurrection": ASKED, "reason": STOPPED, "now": 1129}, a_run("FAILED"), Chance.LOOK_AGAIN),
+        ({"order": BOTH, "resurrection": ASKED, "reason": STOPPED, "now": 1129}, a_run("FAILED"), Chance.WAIT),
         ({"order": BOTH, "resurrection": ASKED, "reason": STOPPED, "now": 1131}, a_run("FAILED"), Chance.NONE),
         # and one that has come, and failed again
         (
