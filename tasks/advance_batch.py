@@ -8,11 +8,11 @@ from typing import Final
 from celery import current_app, shared_task
 from celery.exceptions import Reject
 
-from actorline.batches.advance import Waves
+from actorline.batches.advance import BatchAdvancer
 from actorline.batches.batch import load_batch
+from actorline.batches.decision import Close, Nothing, Rest, StoreInputs
 from actorline.batches.inputs.reading_places import ReadingPlaces
 from actorline.batches.store import BatchStore
-from actorline.batches.waves import Close, Nothing, Rest, StoreInputs
 from actorline.identifiers import JobKey
 from actorline.shutdown import GivenBack
 from tasks.shell.batches import report_batch, send_batch
@@ -25,7 +25,7 @@ READERS_SHARE: Final = 4  # one thread in so many may read a source of inputs; t
 @shared_task(name="actorline.advance_batch", ignore_result=True)
 def advance_batch(key: JobKey) -> None:
     ledger().batches.take_message(key)
-    match Waves(ledger(), settings(), start=care().for_job).advance(key):
+    match BatchAdvancer(ledger(), settings(), start=care().for_job).advance(key):
         case StoreInputs() | Close():
             current_app.send_task("actorline.store_batch", [key])
         case Rest() | Nothing():

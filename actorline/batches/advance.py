@@ -10,11 +10,7 @@ from typing import Final
 
 from actorline.batches.batch import Batch, load_batch, waiting_text
 from actorline.batches.change import move_batch
-from actorline.batches.inputs.input_file import InputFile
-from actorline.batches.members import new_members
-from actorline.batches.states import LIVE, BatchEvent
-from actorline.batches.submit import taken_key
-from actorline.batches.waves import (
+from actorline.batches.decision import (
     Close,
     Expire,
     Make,
@@ -27,6 +23,10 @@ from actorline.batches.waves import (
     held_for,
     next_step,
 )
+from actorline.batches.inputs.input_file import InputFile
+from actorline.batches.members import new_members
+from actorline.batches.states import LIVE, BatchEvent
+from actorline.batches.submit import taken_key
 from actorline.errors import Code, Overloaded, Reason, Refused
 from actorline.identifiers import JobKey
 from actorline.jobs.fields import NOW
@@ -49,7 +49,7 @@ RERUN_BLOCK: Final = 500  # members that are looked at in one trip
 
 
 @dataclass(frozen=True)
-class Waves:
+class BatchAdvancer:
     """`start`: sends what a job needs now."""
 
     ledger: Ledger

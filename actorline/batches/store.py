@@ -14,6 +14,7 @@ from redis.exceptions import LockError
 from actorline.back_off import back_off_s
 from actorline.batches.batch import FAILURES, Batch, load_batch
 from actorline.batches.change import move_batch
+from actorline.batches.decision import Close, StoreInputs, next_step
 from actorline.batches.end import judge_end
 from actorline.batches.inputs.input_file import InputFile
 from actorline.batches.inputs.listed import lines_of_split
@@ -23,7 +24,6 @@ from actorline.batches.inputs.source import UnreadableSource, copy_source
 from actorline.batches.manifest import BatchHead, BatchTail, Member, write_manifest, write_tail
 from actorline.batches.states import LIVE, BatchEvent, target
 from actorline.batches.submit import check_member_keys
-from actorline.batches.waves import Close, StoreInputs, next_step
 from actorline.delivery.sink import MANIFEST, SUCCESS, SinkError, SinkTaken, open_sink
 from actorline.errors import Code, Reason, Refused
 from actorline.identifiers import ExecutionToken, JobKey

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from actorline.batches.allowance import take_allowance
-from actorline.batches.base import check_base_batch
+from actorline.batches.delta_base import check_base_batch
 from actorline.batches.document import BatchDocument, parse_batch
 from actorline.batches.inputs.listed import held_split, listed_inputs
 from actorline.batches.inputs.source import check_source

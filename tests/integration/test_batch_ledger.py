@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from actorline.batches.advance import Waves
+from actorline.batches.advance import BatchAdvancer
 from actorline.batches.batch import FIELDS, Batch, BatchResult, load_batch
 from actorline.batches.cancel import cancel_batch
 from actorline.batches.document import parse_batch
@@ -93,9 +93,9 @@ def test_batch_cancelled_during_its_retry_gets_no_member_back(ledger, tmp_path):
 
     def cancel_meanwhile(_: str) -> None:
         cancel_batch(ledger, batch, sender=FROM_TERMINAL)
-        Waves(ledger, settings, start=lambda _: None).advance(batch)
+        BatchAdvancer(ledger, settings, start=lambda _: None).advance(batch)
 
-    Waves(ledger, settings, start=cancel_meanwhile).advance(batch)
+    BatchAdvancer(ledger, settings, start=cancel_meanwhile).advance(batch)
     assert ledger.batches.live_members(batch) == keys[:1]
     assert ledger.load(keys[0]).stop_wish == "cancel"
 
@@ -117,7 +117,7 @@ def test_waiting_batch_says_what_for_and_until_when(ledger, tmp_path):
         make(ledger, batch, number)
         held = Change(fields={"waiting_for": "budget", "waiting_until": 1_800_000_000})
         ledger.move(ledger.load(member_key(batch, number)), Event.HOLD, held)
-    Waves(ledger, load_settings(home=tmp_path), start=lambda _: None).advance(batch)
+    BatchAdvancer(ledger, load_settings(home=tmp_path), start=lambda _: None).advance(batch)
     waiting = found(ledger, batch)
     assert (waiting.state, waiting.waiting_for) == (State.WAITING, "budget")
     message = BatchResult.of(waiting).reason.message
@@ -140,10 +140,10 @@ def batch_of_a_key(ledger: Ledger, tmp_path: Path, key: str, **fields: object) -
 def test_members_are_open_jobs_of_the_key_that_ordered(ledger, tmp_path):
     """Else a key with many batches has as many open jobs as it likes."""
     settings = load_settings(quotas={"open_jobs": 4}, home=tmp_path)
-    waves = Waves(ledger, settings, start=lambda _: None)
+    advancer = BatchAdvancer(ledger, settings, start=lambda _: None)
     one, other = (batch_of_a_key(ledger, tmp_path, key) for key in ("open-one", "open-two"))
     for batch in (one, other, other):
-        waves.advance(batch)
+        advancer.advance(batch)
     assert [found(ledger, batch).made for batch in (one, other)] == [3, 1]
     assert ledger.redis.scard(ledger.name("open", "shop")) == 4
     waiting = found(ledger, other)
@@ -152,20 +152,20 @@ def test_members_are_open_jobs_of_the_key_that_ordered(ledger, tmp_path):
     assert [entry.event for entry in ledger.timeline.entries(other)].count("waiting") == 1
     assert 0 < ledger.redis.zscore(ledger.name("batch_due"), other) - ledger.now() <= 20
     ledger.change(member_key(one, 1), Change(to=State.FAILED, fields={"ended_at": NOW}), epoch=None)
-    waves.advance(other)
+    advancer.advance(other)
     assert found(ledger, other).made == 2
     for number in (0, 2):
         ledger.change(member_key(one, number), Change(to=State.FAILED, fields={"ended_at": NOW}), epoch=None)
-    waves.advance(other)
+    advancer.advance(other)
     assert (found(ledger, other).made, found(ledger, other).state) == (3, State.RUNNING)
 
 
 def test_batch_waits_while_redis_has_no_room(ledger, tmp_path):
     batch = batch_of_a_key(ledger, tmp_path, "roomless")
-    Waves(ledger, load_settings(redis_max_mbytes=1, home=tmp_path), start=lambda _: None).advance(batch)
+    BatchAdvancer(ledger, load_settings(redis_max_mbytes=1, home=tmp_path), start=lambda _: None).advance(batch)
     waiting = found(ledger, batch)
     assert (waiting.made, waiting.state, waiting.waiting_for) == (0, State.WAITING, "overload")
-    Waves(ledger, load_settings(home=tmp_path), start=lambda _: None).advance(batch)
+    BatchAdvancer(ledger, load_settings(home=tmp_path), start=lambda _: None).advance(batch)
     assert (found(ledger, batch).made, found(ledger, batch).state) == (3, State.RUNNING)
 
 

@@ -32,6 +32,7 @@ from actorline.stages.start.steps import (
     AskPerson,
     Collect,
     End,
+    Hold,
     Move,
     ObeyStopWish,
     PlanAgain,
@@ -43,7 +44,6 @@ from actorline.stages.start.steps import (
     StepBack,
     TryLater,
     Unclear,
-    Wait,
     WaitForBudget,
     WaitTurn,
 )
@@ -69,7 +69,7 @@ class StartMoves:
     announced: Sequence[Intent] = ()
 
     def make(self, job: Job, move: Move) -> Step:
-        if isinstance(move, Wait):
+        if isinstance(move, Hold):
             self._wait(job, move)
             return Stop()
         if isinstance(move, End):
@@ -177,7 +177,7 @@ class StartMoves:
 
     # -- it waits
 
-    def _wait(self, job: Job, wait: Wait) -> None:
+    def _wait(self, job: Job, wait: Hold) -> None:
         match wait:
             case WaitTurn():
                 self._stand_in_line(job, wait)

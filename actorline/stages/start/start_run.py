@@ -25,8 +25,8 @@ from actorline.platform.runs import get_run
 from actorline.platform.start import SendBy
 from actorline.settings import Settings
 from actorline.stages.reuse import find_delivery
-from actorline.stages.start.base import check_base
 from actorline.stages.start.decision import START_STATES, Facts, Turn, next_start_step
+from actorline.stages.start.delta_base import check_base
 from actorline.stages.start.moves import StartMoves
 from actorline.stages.start.outside_input import read_input
 from actorline.stages.start.permit import Permit

@@ -229,7 +229,7 @@ class StepBack:
     """Another execution has the job."""
 
 
-Wait = WaitTurn | WaitForBudget | TryLater | PlanAgain | Unclear | SearchAgain | AskPerson | StartAgain
+Hold = WaitTurn | WaitForBudget | TryLater | PlanAgain | Unclear | SearchAgain | AskPerson | StartAgain
 
-Move = End | RunStarted | Adopt | Collect | Wait | StepBack
+Move = End | RunStarted | Adopt | Collect | Hold | StepBack
 StartStep = Inquiry | Announce | Move

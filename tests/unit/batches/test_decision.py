@@ -5,10 +5,7 @@ from typing import Any
 import pytest
 
 from actorline.batches.batch import Batch
-from actorline.batches.end import judge_end
-from actorline.batches.retry import plan_of_batch
-from actorline.batches.states import BatchEvent
-from actorline.batches.waves import (
+from actorline.batches.decision import (
     Close,
     Expire,
     Make,
@@ -20,6 +17,9 @@ from actorline.batches.waves import (
     held_for,
     next_step,
 )
+from actorline.batches.end import judge_end
+from actorline.batches.retry import plan_of_batch
+from actorline.batches.states import BatchEvent
 from actorline.errors import Code, Reason
 from actorline.jobs.document.lengths import STORED
 from actorline.jobs.states import State
