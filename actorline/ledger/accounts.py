@@ -25,7 +25,7 @@ class Owner(BaseModel):
 
 def read_owner(settings: Settings, token: SecretStr) -> Owner:
     """Ask the platform once whose token it is. Raises PlatformUnavailable if it doesn't respond."""
-    from actorline.platform.client import Platform
+    from actorline.platform.client import Platform  # it loads `requests`, which nothing else here needs
     from actorline.platform.users import get_me
 
     platform = Platform(

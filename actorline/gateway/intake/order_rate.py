@@ -4,7 +4,7 @@ import time
 
 from actorline.errors import Code
 from actorline.gateway.problems import Fault
-from actorline.ledger.admission.rate_limit import MinuteCounter
+from actorline.ledger.admission.minute_counter import MinuteCounter
 from actorline.ledger.ledger import Ledger
 
 

@@ -8,10 +8,10 @@ import time
 from typing import Final
 
 import redis
-from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.storage import RedisStorage
+from limits import RateLimitItemPerSecond
 from limits.strategies import MovingWindowRateLimiter
 
+from actorline.ledger.admission.limit_storage import LimitStorage
 from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.platform.client import RateFacts
@@ -22,7 +22,6 @@ log = Logger(__name__)
 # Requests a second: docs/platform-facts.md#rate-limits
 PER_SECOND: Final = {"datasets": 60, "key-value-stores": 60, "records": 200}
 LEARNED_SECS: Final = 3600
-MINUTE_SECS: Final = 60
 RATE_HOLD_SECS: Final = 0.5  # after a 429 that names no other: docs/platform-facts.md#back-off
 HELD_LOOK_SECS: Final = 0.05
 RATE_WAIT_MAX_SECS: Final = 30.0  # a waiting thread does nothing else, and its caller can come back later
@@ -34,7 +33,7 @@ class RedisGovernor:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._limiter = MovingWindowRateLimiter(_Storage(ledger, "rates"))
+        self._limiter = MovingWindowRateLimiter(LimitStorage(ledger, "rates"))
 
     def wait_for_turn(self, path: str) -> None:
         """Return when a request to `path` may go out. Raises RateLimited instead, with what is left of it, where the
@@ -93,38 +92,3 @@ def rates(ledger: Ledger) -> dict[str, int]:
     """Return kind of resource -> requests a second that each dataset or store of it is asked for at most."""
     learned = ledger.redis.mget([ledger.name("rate", kind) for kind in PER_SECOND])
     return {kind: int(named or usual) for (kind, usual), named in zip(PER_SECOND.items(), learned, strict=True)}
-
-
-class MinuteCounter:
-    """Counts by name within a minute, which begins with the first; all processes together."""
-
-    def __init__(self, ledger: Ledger, kind: str) -> None:
-        self._item = RateLimitItemPerMinute(1)
-        self._storage = _Storage(ledger, kind)
-
-    def add(self, name: str, number: int) -> int:
-        """Count some more, and return how many that makes in this minute: one trip, however many they are."""
-        return int(self._storage.incr(self._item.key_for(name), MINUTE_SECS, amount=number))
-
-    def ends_at(self, name: str) -> float:
-        """Return the unix seconds at which the minute is over."""
-        return float(self._storage.get_expiry(self._item.key_for(name)))
-
-
-class _Storage(RedisStorage):
-    """Where `limits` counts, under the ledger's own connections and names, and by Redis's clock: a worker that is ahead
-    would otherwise close the window for all others for as long.
-    """
-
-    def __init__(self, ledger: Ledger, kind: str) -> None:
-        self._now = ledger.now
-        super().__init__("redis://", connection_pool=ledger.redis.connection_pool, key_prefix=ledger.name(kind))
-
-    def acquire_entry(self, key: str, limit: int, expiry: int, amount: int = 1) -> bool:
-        window = self.prefixed_key(key)
-        return bool(self.lua_acquire_moving_window([window], [self._now(), limit, expiry, amount]))
-
-    def get_moving_window(self, key: str, limit: int, expiry: int) -> tuple[float, int]:
-        now = self._now()
-        oldest, taken = self.lua_moving_window([self.prefixed_key(key)], [now - expiry, limit]) or (now, 0)
-        return float(oldest), taken
