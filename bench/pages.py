@@ -77,7 +77,7 @@ def make_jobs(ledger: Ledger, jobs: int) -> None:
 def _model(ledger: Ledger) -> dict[str, Any]:
     key = JobKey("model")
     document = parse_document({"input": {"startUrls": ["https://example.com"]}, **fields_of(0, 1)})
-    ledger.register([NewJob(key, document, "file:///rows/model/", fresh=True)], care_s=1e6)
+    ledger.register([NewJob(key, document, "file:///rows/model/", fresh=True)], due_in_s=1e6)
     ledger.change(key, Change(to=State.DELIVERED, fields={"items": 240, "cost_usd": 0.0044}), epoch=None)
     stored: dict[str, Any] = ledger.redis.hgetall(ledger.name("job", key))
     return stored

@@ -97,7 +97,7 @@ class BatchAdvancer:
             return None
         try:
             registered = self.ledger.register(
-                orders, care_s=SEND_CARE_SECS, bounds=Bounds(redis_bytes=self.settings.redis_max_bytes)
+                orders, due_in_s=SEND_CARE_SECS, bounds=Bounds(redis_bytes=self.settings.redis_max_bytes)
             )
         except Overloaded:
             return Code.OVERLOAD

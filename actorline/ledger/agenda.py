@@ -28,9 +28,9 @@ class Agenda:
         """Return the keys of jobs that need care by now, the longest overdue first."""
         return [JobKey(each) for each in self._due("due", self._store.now(), limit)]
 
-    def postpone(self, key: JobKey, care_s: float) -> None:
+    def postpone(self, key: JobKey, due_in_s: float) -> None:
         """Let upkeep check the job after some seconds, if it checks it at all."""
-        self.move("due", [key], self._store.now() + care_s)
+        self.move("due", [key], self._store.now() + due_in_s)
 
     def make_due(self, key: JobKey) -> None:
         """Let upkeep look after the job now."""

@@ -115,7 +115,9 @@ class Ledger:
         """Return unix seconds by Redis's clock."""
         return self._store.now()
 
-    def register(self, orders: Sequence[NewJob], *, care_s: float, bounds: Bounds = UNBOUNDED) -> list[RegisterResult]:
+    def register(
+        self, orders: Sequence[NewJob], *, due_in_s: float, bounds: Bounds = UNBOUNDED
+    ) -> list[RegisterResult]:
         """Create each job, unless that would exceed the bounds, or join the one that exists, and return when all that
         is on Redis's disk.
 
@@ -128,7 +130,8 @@ class Ledger:
             raise Overloaded("Redis's memory is nearly full. The batch makes no more members until there is room.")
         bound = 0 if is_full else bounds.open_jobs
         calls = [
-            registration(order, token=call_token(), care_s=care_s, most_open=bound, name=self.name) for order in orders
+            registration(order, token=call_token(), due_in_s=due_in_s, most_open=bound, name=self.name)
+            for order in orders
         ]
         results = [registered(*reply) for reply in self._store.disk.run(self._store.scripts["register"], calls)]
         for order, each in zip(orders, results, strict=True):

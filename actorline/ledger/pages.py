@@ -50,7 +50,7 @@ class Pages:
             text,
             attempt,
             key,
-            care_s,
+            due_in_s,
             receipt.items,
             receipt.scanned,
             receipt.bytes,

@@ -74,7 +74,7 @@ class RegisterResult:
     spent_nano_usd: int = 0
 
 
-def registration(order: NewJob, *, token: str, care_s: float, most_open: int | None, name: Names) -> Call:
+def registration(order: NewJob, *, token: str, due_in_s: float, most_open: int | None, name: Names) -> Call:
     """Return the keys and arguments of `register.lua` for an order; `token`: of `call_token`."""
     key, document, caller, sender = order.key, order.document, order.caller, order.sender
     allowance = order.allowance
@@ -85,7 +85,7 @@ def registration(order: NewJob, *, token: str, care_s: float, most_open: int | N
             name("open", sender.holder if sender else ""), name("deadlines"),
             name("batch", key), *batch_names(key, name),
             *index_names(document, name)]  # fmt: skip
-    args = [key, document.body_hash, token, care_s, ENTRIES_MAX,
+    args = [key, document.body_hash, token, due_in_s, ENTRIES_MAX,
             *caller_arguments(caller),
             json.dumps(sender.facts() if sender else {}),
             allowance.nano_usd if allowance else 0, allowance.limit_nano_usd if allowance else "",

@@ -32,7 +32,7 @@ class Runs:
         run_id: RunId,
         *,
         states: Iterable[State],
-        care_s: float,
+        due_in_s: float,
         found: bool,
     ) -> bool:
         """Record a run id. Return whether it is the job's run and the job is still in this execution's hands.
@@ -44,7 +44,7 @@ class Runs:
         keys = [name("job", key), name("events", key), name("due"), name("runs", key), name("strays"),
                 name("run_keys"), name("tally")]  # fmt: skip
         data = {"run_id": run_id, "attempt": attempt, "found": found}
-        args = [key, attempt, run_id, name("state") + ":", ",".join(states), care_s, ENTRIES_MAX, json.dumps(data),
+        args = [key, attempt, run_id, name("state") + ":", ",".join(states), due_in_s, ENTRIES_MAX, json.dumps(data),
                 int(found), epoch, target(Event.RUN_KNOWN)]  # fmt: skip
         outcome, now_epoch = self._store.run("record_run", keys, args)
         log.info(TimelineEvent.RUN_KNOWN if outcome == "won" else TimelineEvent.STRAY_RUN, job_key=key, **data)

@@ -179,7 +179,7 @@ def _check_default_folders(sink: str, key: JobKey, settings: Settings) -> None:
 def _take(orders: Sequence[NewJob], ledger: Ledger, settings: Settings) -> list[SubmittedJob | Refused | Overloaded]:
     bounds = Bounds(settings.open_jobs_max, settings.redis_max_bytes)
     with reaching([order.key for order in orders]):
-        registered = ledger.register(orders, care_s=SEND_CARE_SECS, bounds=bounds) if orders else []
+        registered = ledger.register(orders, due_in_s=SEND_CARE_SECS, bounds=bounds) if orders else []
         return [_came_of(order, each, ledger) for order, each in zip(orders, registered, strict=True)]
 
 

@@ -67,7 +67,7 @@ class Care:
             self.ledger.agenda.drop("due", key)
             self.for_batch(key)
             return ()
-        need = decide(job, now=self.ledger.now(), empty_at=empty_at(self.ledger), watch_s=self.lost_message_s)
+        need = decide(job, now=self.ledger.now(), empty_at=empty_at(self.ledger), lost_message_s=self.lost_message_s)
         match need:
             case SendAgain(stage=stage):
                 self.outbox.send_pipeline(job, stage)

@@ -60,13 +60,13 @@ def queue_of(job: Job, stage: Stage) -> str:
 
 
 def decide(
-    job: Job, *, now: float, empty_at: Mapping[str, float], watch_s: float
+    job: Job, *, now: float, empty_at: Mapping[str, float], lost_message_s: float
 ) -> SendAgain | Postpone | AnswerCallers:
     """Return what an overdue job needs.
 
     `empty_at`: when each queue (`control`, `fetch`) was last seen empty. A message counts as lost only if its queue
-    was seen empty since it was sent and `watch_s` has passed; until then the job is postponed, twice as long each
-    time: a long queue must not be made longer.
+    was seen empty since it was sent and `lost_message_s` has passed; until then the job is postponed, twice as long
+    each time: a long queue must not be made longer.
     """
     if job.is_terminal:
         return AnswerCallers()
@@ -74,6 +74,6 @@ def decide(
     if job.care.is_planned:
         return SendAgain(stage)
     sent_at = job.care.sent_at
-    if empty_at.get(queue_of(job, stage), 0) > sent_at and now - sent_at >= watch_s:
+    if empty_at.get(queue_of(job, stage), 0) > sent_at and now - sent_at >= lost_message_s:
         return SendAgain(stage)
-    return Postpone(min(2 * (job.care.patience_s or watch_s / 2), PATIENCE_MAX_SECS))
+    return Postpone(min(2 * (job.care.patience_s or lost_message_s / 2), PATIENCE_MAX_SECS))

@@ -70,7 +70,7 @@ def _offer_to_job(ledger: Ledger, key: JobKey, attempt: int, run_id: RunId) -> b
             return True  # it had ended and runs again, but not because of us: it was resurrected by hand
         ledger.runs.add_stray(run_id, key)
         return False
-    ledger.runs.record(key, attempt, job.epoch, run_id, states=sources(Event.RUN_KNOWN), care_s=0, found=True)
+    ledger.runs.record(key, attempt, job.epoch, run_id, states=sources(Event.RUN_KNOWN), due_in_s=0, found=True)
     return run_id not in ledger.runs.strays()
 
 

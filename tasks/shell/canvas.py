@@ -35,13 +35,13 @@ def stages_from(job: Job, first: Stage) -> list[Stage]:
 
 def send_pipeline(job: Job, first: Stage) -> bool:
     """Send the job's stages from `first` on under the next epoch; return False if the job was changed meanwhile."""
-    watch = settings().lost_message_secs
+    lost_message_s = settings().lost_message_secs
     epoch = ledger().change(
         job.key,
         Change(
             next_epoch=True,
-            due_in_s=watch,
-            fields={"sent_at": NOW, "is_planned": False, "patience": watch, "poll_no": None, "poll_by": None},
+            due_in_s=lost_message_s,
+            fields={"sent_at": NOW, "is_planned": False, "patience": lost_message_s, "poll_no": None, "poll_by": None},
         ),
         states={job.state} & LIVE,
         epoch=job.epoch,

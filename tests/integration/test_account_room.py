@@ -75,7 +75,7 @@ def test_accounts_with_no_limits_or_hidden_ones_let_all_start(room):
 def test_starts_under_way_are_subtracted_from_newer_limits(room, ledger):
     read(room, 3, None, None)
     assert [claim(room, "landed"), claim(room, "under-way")] == ["free", "free"]
-    ledger.register([NewJob("landed", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], care_s=100)
+    ledger.register([NewJob("landed", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], due_in_s=100)
     CapacityLine(ledger, "default").leave(ledger.load("landed"), started=True)
     time.sleep(0.01)  # the platform has counted the run that landed when the limits are read
     room.forget()

@@ -86,7 +86,7 @@ def test_job_of_an_account_of_other_workers_waits_for_them(own_line):
     check_owner(line.ledger, "shop", Owner(id="u1", username="shop"))
     for account in ("shop", "nobodys"):
         document = parse_document({"actor": "x", "account": account})
-        line.ledger.register([NewJob(account, document, "file:///rows/", fresh=False)], care_s=10)
+        line.ledger.register([NewJob(account, document, "file:///rows/", fresh=False)], due_in_s=10)
         refuse_start(line.ledger, load_startable(line.ledger, account, 1), reason)
     waiting, failed = line.ledger.load("shop"), line.ledger.load("nobodys")
     assert (waiting.state, waiting.waiting_for, failed.state) == ("WAITING", "auth", "FAILED")

@@ -217,7 +217,7 @@ def test_unreadable_job_keeps_no_other_from_upkeep(line, nothing_but_what_the_te
     document = parse_document({"actor": actor, "poll_interval_secs": 1})
     sink = f"{line.home.as_uri()}/rows/readable/"
     jobs = [NewJob(key, document, sink, fresh=False, caller=None) for key in ("unreadable", "readable")]
-    line.ledger.register(jobs, care_s=1)
+    line.ledger.register(jobs, due_in_s=1)
     line.ledger.redis.hset(line.ledger.name("job", "unreadable"), "document", '{"version": 2}')
     wait_for(lambda: line.state("readable") == "DELIVERED", what="the job that can be read")
     line.ledger.redis.zrem(line.ledger.name("due"), "unreadable")

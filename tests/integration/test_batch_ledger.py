@@ -56,7 +56,7 @@ def new_batch(ledger: Ledger, key: str) -> JobKey:
 def make(ledger: Ledger, batch: JobKey, number: int) -> str:
     document = parse_document({"actor": "demo/x", "input": {"number": number}})
     order = NewJob(member_key(batch, number), document, "file:///y/", fresh=False, member=(batch, number))
-    (registered,) = ledger.register([order], care_s=600)
+    (registered,) = ledger.register([order], due_in_s=600)
     return registered.outcome
 
 

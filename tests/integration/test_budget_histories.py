@@ -123,7 +123,7 @@ class Histories(RuleBasedStateMachine):
         key = f"j{len(self.jobs)}"
         budget = batch_budget("b", 12) if in_batch else None
         document = parse_document({"actor": "apify/x", **order})
-        self.ledger.register([NewJob(key, document, "file:///rows/", fresh=False, budget=budget)], care_s=10)
+        self.ledger.register([NewJob(key, document, "file:///rows/", fresh=False, budget=budget)], due_in_s=10)
         self.jobs.append(Model(key))
 
     @precondition(lambda self: self.now < EVE)
@@ -162,7 +162,7 @@ class Histories(RuleBasedStateMachine):
         model.runs += 1
         run_id, states = RunId(f"{job.key}-{model.runs}"), {State.STARTING}
         for _ in range(1 + twice):
-            self.ledger.runs.record(job.key, job.attempt, job.epoch, run_id, states=states, care_s=5, found=twice)
+            self.ledger.runs.record(job.key, job.attempt, job.epoch, run_id, states=states, due_in_s=5, found=twice)
 
     def _start_made_no_run(self, model: Model, job: Job, _: st.DataObject, twice: bool) -> None:
         assert self.sent(lambda: self.ledger.move(job, Event.HOLD, Change(fields={"intent": None})), twice=twice)

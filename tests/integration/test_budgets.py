@@ -46,7 +46,7 @@ MONTH = Entry(budget="account:default", period="2025-11")
 
 def order(ledger: Ledger, key: str, *, budget: OwnBudget | None = None, **document: Any) -> Job:
     parsed = parse_document({"actor": "apify/x", **document})
-    ledger.register([NewJob(key, parsed, "file:///rows/", fresh=False, budget=budget)], care_s=10)
+    ledger.register([NewJob(key, parsed, "file:///rows/", fresh=False, budget=budget)], due_in_s=10)
     return loaded(ledger, key)
 
 
@@ -68,7 +68,7 @@ def start(ledger: Ledger, key: str, budgets: Budgets = TEN_A_DAY, *, at: float =
 
 def run(ledger: Ledger, key: str, run_id: str) -> None:
     job = loaded(ledger, key)
-    ledger.runs.record(key, job.attempt, job.epoch, run_id, states=set(State) - TERMINAL, care_s=5, found=False)
+    ledger.runs.record(key, job.attempt, job.epoch, run_id, states=set(State) - TERMINAL, due_in_s=5, found=False)
 
 
 def write(ledger: Ledger, key: str, **fields: Any) -> None:

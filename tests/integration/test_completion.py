@@ -38,7 +38,7 @@ def tab(monkeypatch, capsys, line_of_tab):
     ledger = line.ledger
     for key in ("old-1", "failed-1", BY_SCHEDULE, LATER, "new-1"):
         document = parse_document({"key": key, "actor": "demo/rows"})
-        ledger.register([NewJob(key=key, document=document, sink="file:///tmp/x/", fresh=False)], care_s=60)
+        ledger.register([NewJob(key=key, document=document, sink="file:///tmp/x/", fresh=False)], due_in_s=60)
     failed = ledger.load("failed-1")
     assert ledger.move(failed, Event.FAIL, Change(due_in_s=60))
     create_key(ledger, "billing", Rights(), FROM_TERMINAL)

@@ -45,7 +45,7 @@ def collected(ledger: Ledger, tmp_path: Path) -> Callable[..., Job]:
     """A job whose pages are stored, with one row each."""
     sink = LocalSink((tmp_path / "rows").as_uri())
     order = {"dataset_id": "d1", "collect": {"records": []}, "sink": {"compression": "none"}}
-    ledger.register([NewJob("k", parse_document(order), fresh=False, sink=sink.url, caller=None)], care_s=10)
+    ledger.register([NewJob("k", parse_document(order), fresh=False, sink=sink.url, caller=None)], due_in_s=10)
 
     def make(*names: str, state: State = State.COLLECTING, **fields: Any) -> Job:
         ledger.change(
@@ -65,7 +65,7 @@ def store_page(ledger: Ledger, sink: LocalSink, job: Job, number: int, name: str
     ledger.pages.fix("k", job.attempt, Window(page_no=number, offset=number, limit=1))
     stored = {"bytes": len(row(number)), "sha256": hashlib.sha256(row(number)).hexdigest(), "part": name}
     receipt = Receipt(page_no=number, offset=number, limit=1, scanned=1, items=1, **stored)
-    ledger.pages.record("k", job.attempt, receipt, care_s=10)
+    ledger.pages.record("k", job.attempt, receipt, due_in_s=10)
 
 
 def row(number: int) -> bytes:
@@ -284,7 +284,7 @@ def test_a_delivery_is_read_only_if_the_ledger_knows_it(ledger, collected, tmp_p
 def test_a_complete_delivery_is_one_also_if_cleaning_up_fails(ledger, tmp_path, monkeypatch):
     sink = LocalSink((tmp_path / "rows").as_uri())
     order = {"dataset_id": "d1", "collect": {"format": "json"}, "sink": {"compression": "none", "single_file": True}}
-    ledger.register([NewJob("k", parse_document(order), fresh=False, sink=sink.url)], care_s=10)
+    ledger.register([NewJob("k", parse_document(order), fresh=False, sink=sink.url)], due_in_s=10)
     ledger.change("k", Change(to=State.COLLECTING, fields={"dataset_id": "d1"}), epoch=None)
     staged = [FORMATS["json"].page_name(number, "none", single_file=True) for number in range(2)]
     for number, name in enumerate(staged):
@@ -312,7 +312,7 @@ def store(ledger, emulator, tmp_path, monkeypatch) -> str:
     run = emulator._send("POST", f"/v2/acts/{actor.replace('/', '~')}/runs", {"page": 1})["data"]
     order = {"dataset_id": "d1", "collect": {"dataset": False, "all_records": True}}
     ledger.register(
-        [NewJob("k", parse_document(order), fresh=False, sink=f"{tmp_path.as_uri()}/rows/", caller=None)], care_s=10
+        [NewJob("k", parse_document(order), fresh=False, sink=f"{tmp_path.as_uri()}/rows/", caller=None)], due_in_s=10
     )
     ledger.change(
         "k",

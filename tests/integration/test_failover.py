@@ -71,4 +71,4 @@ def is_demoted(server: Server) -> bool:
 
 
 def register(ledger: Ledger, key: str) -> None:
-    ledger.register([NewJob(key, parse_document({"actor": "x/y"}), "file:///rows/k/", fresh=False)], care_s=10)
+    ledger.register([NewJob(key, parse_document({"actor": "x/y"}), "file:///rows/k/", fresh=False)], due_in_s=10)

@@ -66,7 +66,7 @@ def contents(ledger: Ledger) -> dict[str, Any]:
 
 def register(ledger: Ledger, key: str = "k", document: Any = None, **options: Any) -> RegisterResult:
     given: dict[str, Any] = {"fresh": False, "sink": "file:///rows/k/", "caller": CALLER, **options}
-    (registered,) = ledger.register([NewJob(key, document or parse_document(ORDER), **given)], care_s=10)
+    (registered,) = ledger.register([NewJob(key, document or parse_document(ORDER), **given)], due_in_s=10)
     return registered
 
 
@@ -287,9 +287,9 @@ def test_a_change_sets_clears_or_leaves_the_due(ledger):
     before = due_at(ledger)
     ledger.change("k", Change(), epoch=1)
     assert due_at(ledger) == before
-    for care_s in (0, 250):
-        least, most = due_after(ledger, lambda care_s=care_s: ledger.change("k", Change(due_in_s=care_s), epoch=1))
-        assert least - 1 <= care_s <= most + 1
+    for seconds in (0, 250):
+        least, most = due_after(ledger, lambda seconds=seconds: ledger.change("k", Change(due_in_s=seconds), epoch=1))
+        assert least - 1 <= seconds <= most + 1
     ledger.change("k", Change(due_in_s=None), epoch=1)
     assert due_at(ledger) is None
 
@@ -351,7 +351,7 @@ def test_a_cancel_is_taken_in_every_state_but_the_ends(ledger, state):
 
 
 def record(ledger: Ledger, run_id: str = "r1", *, attempt: int = 1, epoch: int = 1, found: bool = False) -> bool:
-    return ledger.runs.record("k", attempt, epoch, run_id, states=WAITS, care_s=50, found=found)
+    return ledger.runs.record("k", attempt, epoch, run_id, states=WAITS, due_in_s=50, found=found)
 
 
 @pytest.mark.parametrize("state", sorted(WAITS))
@@ -518,7 +518,7 @@ def test_pages_come_in_the_order_of_their_numbers(ledger):
     created(ledger)
     for page_no in (10, 2, 1):
         ledger.pages.fix("k", 1, Window(page_no=page_no, offset=page_no * 10, limit=10))
-    ledger.pages.record("k", 1, receipt(2), care_s=5)
+    ledger.pages.record("k", 1, receipt(2), due_in_s=5)
     assert list(ledger.pages.all("k", 1)) == [1, 2, 10]
     assert timeless(ledger.pages.all("k", 1)[2]) == receipt(2)
     assert ledger.now() - 60 < (ledger.pages.all("k", 1)[2].stored_at or 0) <= ledger.now()
@@ -527,7 +527,7 @@ def test_pages_come_in_the_order_of_their_numbers(ledger):
 def test_a_page_is_counted_once_and_its_first_receipt_stands(ledger):
     created(ledger, state=State.COLLECTING)
     first, second = receipt(sha256="first"), receipt(sha256="second", scanned=9)
-    stored = [ledger.pages.record("k", 1, each, care_s=50) for each in (first, first, second)]
+    stored = [ledger.pages.record("k", 1, each, due_in_s=50) for each in (first, first, second)]
     assert [timeless(each) for each in stored] == [first] * 3
     assert len({each.stored_at for each in stored}) == 1
     assert counts(ledger) == (10, 10, 70, 1)
@@ -536,7 +536,7 @@ def test_a_page_is_counted_once_and_its_first_receipt_stands(ledger):
 
 def test_one_of_many_receipts_counts(ledger, valkey):
     created(ledger, state=State.COLLECTING)
-    stand = race(valkey, ledger, lambda own, number: own.pages.record("k", 1, receipt(sha256=str(number)), care_s=5))
+    stand = race(valkey, ledger, lambda own, number: own.pages.record("k", 1, receipt(sha256=str(number)), due_in_s=5))
     assert len({each.sha256 for each in stand}) == 1
     assert counts(ledger) == (10, 10, 70, 1)
 
@@ -546,16 +546,16 @@ def test_bad_receipts_and_empty_ends_count_nothing(ledger):
     bad = receipt(scanned=0, part=None, error="cut", code=Code.PAGE_UNREADABLE)
     empty = receipt(scanned=0, part=None)
     for each in (bad, empty):
-        assert timeless(ledger.pages.record("k", 1, each, care_s=5)) == each
+        assert timeless(ledger.pages.record("k", 1, each, due_in_s=5)) == each
     assert counts(ledger) == (0, 0, 0, 0)
-    assert timeless(ledger.pages.record("k", 1, receipt(), care_s=5)) == receipt()
-    assert timeless(ledger.pages.record("k", 1, bad, care_s=5)) == receipt()
+    assert timeless(ledger.pages.record("k", 1, receipt(), due_in_s=5)) == receipt()
+    assert timeless(ledger.pages.record("k", 1, bad, due_in_s=5)) == receipt()
     assert counts(ledger) == (10, 10, 70, 1)
 
 
 def test_a_page_of_another_attempt_is_kept_and_not_counted(ledger):
     created(ledger, state=State.COLLECTING, attempt=2)
-    assert timeless(ledger.pages.record("k", 1, receipt(), care_s=5)) == receipt()
+    assert timeless(ledger.pages.record("k", 1, receipt(), due_in_s=5)) == receipt()
     assert timeless(ledger.pages.all("k", 1)[0]) == receipt()
     assert counts(ledger) == (0, 0, 0, 0)
 
@@ -573,14 +573,14 @@ def test_a_receipt_postpones_only_a_job_that_collects(ledger, state, stop_wish, 
     created(ledger, state=state)
     ledger.change("k", Change(fields={"stop_wish": stop_wish}, due_in_s=0 if stop_wish else 3_600), epoch=None)
     before = due_at(ledger)
-    least, most = due_after(ledger, lambda: ledger.pages.record("k", 1, receipt(), care_s=50))
+    least, most = due_after(ledger, lambda: ledger.pages.record("k", 1, receipt(), due_in_s=50))
     assert least - 1 <= 50 <= most + 1 if is_postponed else due_at(ledger) == before
 
 
 def test_a_receipt_wakes_no_job_that_needs_no_care(ledger):
     created(ledger, state=State.DELIVERED)
     ledger.change("k", Change(due_in_s=None), states=TERMINAL, epoch=None)
-    ledger.pages.record("k", 1, receipt(), care_s=5)
+    ledger.pages.record("k", 1, receipt(), due_in_s=5)
     assert due_in(ledger) is None
 
 
@@ -588,9 +588,9 @@ def test_a_receipt_wakes_no_job_that_needs_no_care(ledger):
 
 
 def test_the_longest_overdue_job_is_cared_for_first(ledger):
-    for key, care_s in {"late": -20, "later": -30, "soon": 60}.items():
+    for key, due_in_s in {"late": -20, "later": -30, "soon": 60}.items():
         created(ledger, key)
-        ledger.change(key, Change(due_in_s=care_s), epoch=1)
+        ledger.change(key, Change(due_in_s=due_in_s), epoch=1)
     assert ledger.agenda.due(10) == ["later", "late"]
     assert ledger.agenda.due(1) == ["later"]
     ledger.agenda.postpone("later", 60)
@@ -779,7 +779,7 @@ def test_an_account_has_one_spelling_in_old_entries_too(ledger):
     register(ledger, "k", document=spelled)
     assert (loaded(ledger).document.account, ledger.account("k")) == ("team", "team")
     again = NewJob("k", now, "file:///rows/k/", fresh=False, earlier_hash=now.hash_as_spelled("Team"))
-    assert [each.outcome for each in ledger.register([again], care_s=10)] == ["joined"]
+    assert [each.outcome for each in ledger.register([again], due_in_s=10)] == ["joined"]
     ledger.redis.sadd(ledger.name("paused"), "Team")
     assert is_paused(ledger, "team")
     pause(ledger, "TEAM")

@@ -30,7 +30,7 @@ def order(ledger: Ledger, *keys: str, **fields: object) -> None:
     """Jobs, each newer than the one before: of those that are registered together, some are of the same microsecond."""
     document = parse_document({"actor": "x", **fields})
     for key in keys:
-        ledger.register([NewJob(key, document, "file:///rows/", fresh=False)], care_s=100)
+        ledger.register([NewJob(key, document, "file:///rows/", fresh=False)], due_in_s=100)
 
 
 def keys_of(page: JobList) -> list[str]:

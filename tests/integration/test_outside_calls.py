@@ -161,7 +161,7 @@ class Turns:
     def job(self, key: str, account: str = "default", host: str = "a.example"):
         url = f"https://{host}/"
         document = parse_document({"key": key, "actor": "a/b", "account": account, "input_url": url})
-        self.ledger.register([NewJob(key, document, "file:///x/", fresh=False)], care_s=60)
+        self.ledger.register([NewJob(key, document, "file:///x/", fresh=False)], due_in_s=60)
         return self.places.held(self.ledger.load(key), url, execution=f"of-{key}")
 
     def batch(self, key: str, **fields: object):

@@ -206,8 +206,8 @@ def test_look_reads_nothing_of_jobs_without_news(ledger, valkey):
 
 
 def test_listed_costs_reach_the_jobs_that_wait_for_the_runs(ledger):
-    ledger.register([NewJob("spends", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], care_s=100)
-    ledger.runs.record("spends", 1, 1, "run0", states=set(State) - TERMINAL, care_s=5, found=False)
+    ledger.register([NewJob("spends", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], due_in_s=100)
+    ledger.runs.record("spends", 1, 1, "run0", states=set(State) - TERMINAL, due_in_s=5, found=False)
     park(ledger, "spends", "run0", epoch=ledger.load("spends").epoch)
     runs = ParkedRuns(ledger, "default")
     seen = []
@@ -222,10 +222,10 @@ def test_listed_costs_reach_the_jobs_that_wait_for_the_runs(ledger):
 
 def test_list_stops_parked_runs_of_a_hard_budget_that_is_spent(ledger):
     hard = Budgets.model_validate({"account": {"default": {"daily_usd": 2, "hard": True}}})
-    ledger.register([NewJob("spends", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], care_s=100)
+    ledger.register([NewJob("spends", parse_document({"actor": "x"}), "file:///rows/", fresh=True)], due_in_s=100)
     reserved = {"reservation": reservation_of(ledger.load("spends"), hard, ledger.now())}
     ledger.change("spends", Change(fields=reserved), epoch=None)
-    ledger.runs.record("spends", 1, 1, "run0", states=set(State) - TERMINAL, care_s=5, found=False)
+    ledger.runs.record("spends", 1, 1, "run0", states=set(State) - TERMINAL, due_in_s=5, found=False)
     park(ledger, "spends", "run0", epoch=ledger.load("spends").epoch)
     ParkedJobs(ledger, Settings(budgets=hard)).look("default", Runs({"run0": "RUNNING"}, usd=1.99))
     assert stop_spent_out(ledger, hard) == []

@@ -39,7 +39,7 @@ CANCELLED = '{"code": "cancelled", "message": "The job was cancelled.", "platfor
 
 def add_job(ledger: Ledger, key: str, run_id: str, state: State = State.RUNNING, **fields) -> None:
     document = parse_document({"actor": "demo/any", **fields.pop("order", {})})
-    ledger.register([NewJob(key, document, "file:///rows/k/", fresh=False)], care_s=60)
+    ledger.register([NewJob(key, document, "file:///rows/k/", fresh=False)], due_in_s=60)
     found = {"run_id": run_id, "run_status": "RUNNING", "started_at": ledger.now() - 600, **fields}
     ledger.change(key, Change(to=state, fields=found), epoch=1)
     ledger.redis.hset(ledger.name("run_keys"), run_id, key)
@@ -145,12 +145,14 @@ def test_abort_is_not_asked_for_again_beside_a_poll_that_does(ledger, poll, monk
     needs = []
 
     def look_meanwhile(*_: object, **__: object) -> Run:
-        needs.append(decide(ledger.load("wanted"), now=ledger.now(), empty_at={"control": ledger.now()}, watch_s=40))
+        needs.append(
+            decide(ledger.load("wanted"), now=ledger.now(), empty_at={"control": ledger.now()}, lost_message_s=40)
+        )
         return run_without_end_time("ABORTING")
 
     add_job(ledger, "wanted", "wanted")
     cancel_job(ledger, "wanted", sender=FROM_TERMINAL)
-    assert isinstance(decide(ledger.load("wanted"), now=ledger.now(), empty_at={}, watch_s=40), SendAgain)
+    assert isinstance(decide(ledger.load("wanted"), now=ledger.now(), empty_at={}, lost_message_s=40), SendAgain)
     monkeypatch.setattr(poll_run, "abort_run", look_meanwhile)
     poll("wanted")
     assert [type(need) for need in needs] == [Postpone]

@@ -21,7 +21,7 @@ from tasks.shell import answers
 
 def register(ledger: Ledger, key: str) -> str:
     (registered,) = ledger.register(
-        [NewJob(key, parse_document({"actor": "x/y"}), "file:///rows/k/", fresh=False)], care_s=10
+        [NewJob(key, parse_document({"actor": "x/y"}), "file:///rows/k/", fresh=False)], due_in_s=10
     )
     return registered.outcome
 

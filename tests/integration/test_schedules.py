@@ -276,7 +276,7 @@ def test_a_job_with_a_schedules_key_that_no_beat_ordered_is_told(line, capsys):
     """It is no earlier order of the schedule's own, whatever its key: the night's run is not there."""
     due, rhythm = hours_ago(line, 0.05)
     taken = parse_document({"actor": "demo/other"})
-    line.ledger.register([NewJob(due_key("nightly", due), taken, "file:///rows/", fresh=False)], care_s=100)
+    line.ledger.register([NewJob(due_key("nightly", due), taken, "file:///rows/", fresh=False)], due_in_s=100)
     set_back(line, "nightly", rhythm)
     beat = Beat(line, nightly=schedule("cancel_running", **rhythm))
     place = place_of(line, "nightly")

@@ -51,7 +51,7 @@ def platform(line):
 
 def created(line, key, state, **fields):
     document = parse_document({"actor": "x", **fields.pop("order", {})})
-    line.ledger.register([NewJob(key, document, f"file://{line.home}/{key}/", fresh=False)], care_s=10)
+    line.ledger.register([NewJob(key, document, f"file://{line.home}/{key}/", fresh=False)], due_in_s=10)
     line.ledger.change(key, Change(to=state, fields=fields), epoch=None)
 
 

@@ -41,7 +41,7 @@ def advance(starter: Starter, key: str, epoch: int) -> None:
 
 def order(ledger: Ledger, starter: Starter, key: str, actor: str, **fields: Any) -> None:
     sink = f"{starter.settings.home.as_uri()}/rows/{key}/"
-    ledger.register([NewJob(key, parse_document({"actor": actor, **fields}), sink, fresh=False)], care_s=60)
+    ledger.register([NewJob(key, parse_document({"actor": actor, **fields}), sink, fresh=False)], due_in_s=60)
 
 
 def start_marked(emulator, actor: str, key: str) -> str:

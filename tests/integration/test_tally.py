@@ -27,7 +27,7 @@ FAILURE = Reason(code=Code.RUN_FAILED, message='It said "code":"auth".', billed=
 
 
 def order(ledger: Ledger, key: str = "k") -> Job:
-    ledger.register([NewJob(key, parse_document({"actor": "apify/x"}), "file:///rows/", fresh=False)], care_s=600)
+    ledger.register([NewJob(key, parse_document({"actor": "apify/x"}), "file:///rows/", fresh=False)], due_in_s=600)
     return loaded(ledger, key)
 
 
@@ -78,10 +78,10 @@ def test_a_job_is_tallied_from_its_order_to_its_end(ledger):
     order(ledger)
     order(ledger)
     assert counts(ledger) == {"queued": 1}
-    ledger.runs.record("k", 1, 1, "r1", states={State.QUEUED}, care_s=5, found=False)
+    ledger.runs.record("k", 1, 1, "r1", states={State.QUEUED}, due_in_s=5, found=False)
     ledger.change("k", Change(to=State.COLLECTING), epoch=1)
-    ledger.pages.record("k", 1, receipt(0), care_s=5)
-    ledger.pages.record("k", 1, receipt(1, offset=10), care_s=5)
+    ledger.pages.record("k", 1, receipt(0), due_in_s=5)
+    ledger.pages.record("k", 1, receipt(1, offset=10), due_in_s=5)
     end_job(ledger, loaded(ledger), Event.DELIVER, None)
     expected = {"queued": 1, "runs:started": 1, "items": 18, "bytes": 140, "pages": 2, "ended:DELIVERED:none": 1}
     assert counts(ledger) == expected
@@ -99,9 +99,9 @@ def test_what_is_repeated_for_a_lost_reply_is_tallied_once(ledger, monkeypatch):
         ledger.change("k", Change(to=State.WAITING, fields={"waiting_for": Code.CAPACITY}), epoch=1)
     assert waiting(ledger) == {"capacity": 1}
     for _ in range(2):
-        ledger.runs.record("k", 1, 1, "r1", states={State.WAITING}, care_s=5, found=True)
+        ledger.runs.record("k", 1, 1, "r1", states={State.WAITING}, due_in_s=5, found=True)
     for _ in range(2):
-        ledger.pages.record("k", 1, receipt(), care_s=5)
+        ledger.pages.record("k", 1, receipt(), due_in_s=5)
     assert waiting(ledger) == {}
     job = loaded(ledger)
     for _ in range(2):
@@ -163,7 +163,7 @@ def test_the_cost_of_all_attempts_is_the_jobs_own(ledger):
     set_fields(ledger, cost_usd=0.1)
     set_fields(ledger, cost_usd=0.3)
     set_fields(ledger, "other", cost_usd=1.5)
-    ledger.runs.record("k", 1, 1, "r1", states={State.QUEUED}, care_s=5, found=False)
+    ledger.runs.record("k", 1, 1, "r1", states={State.QUEUED}, due_in_s=5, found=False)
     fail(ledger)
     retry_job(ledger, "k", sender=FROM_TERMINAL)
     assert (loaded(ledger).attempt, loaded(ledger).total_cost_usd) == (2, 0.3)
@@ -236,27 +236,27 @@ def test_job_that_searches_for_its_run_is_told_as_unclear(ledger):
     told = Waiting.of(loaded(ledger))
     assert told == Waiting(code="start-unclear", since="2026-11-29T17:45:57.000Z", until=None)
     assert counts(ledger, "queued") == {"waits:capacity": 1}  # nobody is called for it
-    ledger.runs.record("k", 1, 1, "r1", states={State.WAITING}, care_s=5, found=True)
+    ledger.runs.record("k", 1, 1, "r1", states={State.WAITING}, due_in_s=5, found=True)
     assert waiting(ledger) == {}
 
 
 def test_a_run_that_two_jobs_know_is_one_run(ledger):
     for key in ("k", "other"):
         order(ledger, key)
-        ledger.runs.record(key, 1, 1, "r1", states={State.QUEUED}, care_s=5, found=True)
+        ledger.runs.record(key, 1, 1, "r1", states={State.QUEUED}, due_in_s=5, found=True)
     assert counts(ledger, "queued") == {"runs:found": 1}
 
 
 def test_a_run_that_two_jobs_collect_costs_once(ledger):
     for key, cost in (("k", 0.25), ("other", 0.25)):
         order(ledger, key)
-        ledger.runs.record(key, 1, 1, "r1", states={State.QUEUED}, care_s=5, found=True)
+        ledger.runs.record(key, 1, 1, "r1", states={State.QUEUED}, due_in_s=5, found=True)
         ledger.change(key, Change(fields={"cost_usd": cost}), epoch=1)
         fail(ledger, key)
         set_fields(ledger, key, cost_usd=cost + 0.01)  # as it is when it has settled
     assert cost_usd(ledger) == (0.26, 0.26)
     set_fields(ledger, "other", **next_attempt(loaded(ledger, "other")))
-    ledger.runs.record("other", 2, 1, "r2", states=set(State), care_s=5, found=False)
+    ledger.runs.record("other", 2, 1, "r2", states=set(State), due_in_s=5, found=False)
     set_fields(ledger, "other", cost_usd=0.5)
     assert loaded(ledger, "other").total_cost_usd == 0.76
     assert cost_usd(ledger) == (0.76, 0.76)
@@ -271,9 +271,9 @@ def test_a_page_that_fails_is_counted_until_it_is_stored(ledger):
             ledger.pages.note_failed("k", 1, page_no, why)
     assert [line["message"] for line in logged] == ["the disk is full", "line 17 is cut"]
     assert (loaded(ledger).collection.failing_pages, loaded(ledger).collection.page_error) == (4, "line 4 is cut")
-    ledger.pages.record("k", 1, receipt(0), care_s=5)
-    ledger.pages.record("k", 1, receipt(0), care_s=5)
-    ledger.pages.record("k", 1, receipt(1, items=0, scanned=0, code=Code.SINK_FAILED, error="full"), care_s=5)
+    ledger.pages.record("k", 1, receipt(0), due_in_s=5)
+    ledger.pages.record("k", 1, receipt(0), due_in_s=5)
+    ledger.pages.record("k", 1, receipt(1, items=0, scanned=0, code=Code.SINK_FAILED, error="full"), due_in_s=5)
     assert loaded(ledger).collection.failing_pages == 3
 
 

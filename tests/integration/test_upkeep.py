@@ -15,7 +15,7 @@ DAY_SECS = 86_400
 
 def add_ended(line, keys, *, queued_at: float, ended_at: float) -> None:
     document = parse_document({"actor": "apify/x"})
-    line.ledger.register([NewJob(key, document, sink="file:///rows/k/", fresh=False) for key in keys], care_s=600)
+    line.ledger.register([NewJob(key, document, sink="file:///rows/k/", fresh=False) for key in keys], due_in_s=600)
     for key in keys:
         fields = {"ended_at": ended_at, "queued_at": queued_at}
         line.ledger.change(key, Change(to=State.FAILED, due_in_s=None, fields=fields), epoch=None)
@@ -39,7 +39,7 @@ def test_a_job_of_another_version_stops_no_other(own_line):
     line = own_line("newer-version")
     actor = line.emulator.actor("beside-newer", items=1, duration_secs=0)
     document = parse_document({"actor": actor})
-    line.ledger.register([NewJob("newer", document, sink="file:///rows/k/", fresh=False)], care_s=0)
+    line.ledger.register([NewJob("newer", document, sink="file:///rows/k/", fresh=False)], due_in_s=0)
     line.ledger.redis.hset(line.ledger.name("job", "newer"), "state", "DREAMING")
     line.ledger.redis.zadd(line.ledger.name("line", "default"), {"newer": 0, "newer-2": 0, "newer-3": 0})
     with running_workers(line, "control", "fetch"):

@@ -11,7 +11,7 @@
 -- and, as the job's state changes, the zsets state:{s} and state:{s}:{account} and the set that its `open_set` names
 -- ARGV  1 key  2 token of this call  3 prefix of the state:{s} zsets
 --       4 states in which the change is legal, comma-separated  5 epoch it must have, or ""
---       6 new state, or ""  7 "1": the epoch goes up by one  8 seconds until care, "none", or "" to leave `due`
+--       6 new state, or ""  7 "1": the epoch goes up by one  8 seconds until due, "none", or "" to leave `due`
 --       9 event for the timeline, or ""  10 its data (JSON)  11 timeline entries kept
 --       12 "1": the new state is an end, and is tallied
 --       13 members that may be live in the batch, or "": then a member returns only to a batch that is to go on
@@ -22,7 +22,7 @@
 -- changed, {"over", epoch, state, numbers of the reservation's entries that have no room}, or {"full", epoch, state,
 -- time} for a member that must not return to its batch
 local job, events, due, tally, budgets, batch, batch_live = unpack(KEYS)
-local key, token, lists, legal_states, legal_epoch, new_state, goes_up, care_s, event, data, kept, ends, most_live,
+local key, token, lists, legal_states, legal_epoch, new_state, goes_up, due_in_s, event, data, kept, ends, most_live,
   guards = unpack(ARGV, 1, 14)
 local first_field = 15 + 2 * guards
 local is_end = ends == '1'
@@ -114,8 +114,8 @@ tally_wait(tally, job, state, waited_for)
 local risen, risen_by_strays = tally_cost(tally, job)
 book(budgets, job, reservation ~= nil, risen, risen_by_strays)
 if is_member then add_to_batch(risen) end
-if care_s == 'none' then redis.call('ZREM', due, key)
-elseif care_s ~= '' then redis.call('ZADD', due, time + care_s, key) end
+if due_in_s == 'none' then redis.call('ZREM', due, key)
+elseif due_in_s ~= '' then redis.call('ZADD', due, time + due_in_s, key) end
 tally_event(tally, job, event, data, is_end)
 if event ~= '' then
   redis.call('XADD', events, 'MAXLEN', '~', kept, '*', 'at', time, 'event', event, 'data', data)

@@ -3,7 +3,7 @@
 --       2 due     zset  key -> unix seconds when it needs care
 -- and of their accounts parked_runs, parked_keys and fleet: see park.lua
 -- ARGV  1 prefix of job:{key}  2, 3, 4 names of parked_runs, parked_keys and fleet without the account
---       5 seconds after which a look is too long ago  6 seconds until care of the first one that is left
+--       5 seconds after which a look is too long ago  6 seconds until the first one that is left is due
 --       7 of the last one  8.. keys
 -- Returns the other keys
 local time = tonumber(redis.call('TIME')[1])

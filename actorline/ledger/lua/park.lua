@@ -6,7 +6,7 @@
 --       5 fleets                 zset  account -> unix seconds when its runs are looked at
 --       6 due                    zset  key -> unix seconds when it needs care
 -- ARGV  1 key  2 JSON  3 account  4 run id  5 status  6 unix seconds of the run's start  7 its interval
---       8 seconds until care, unless the runs are looked at
+--       8 seconds until due, unless the runs are looked at
 -- Returns 1
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])

@@ -4,12 +4,12 @@
 --       2 job:{key}              hash  the job
 --       3 due                    zset  key -> unix seconds when it needs care
 --       4 tally                  hash  what came of all jobs: see queries/tally.py
--- ARGV  1 page number  2 receipt (JSON)  3 attempt  4 key  5 seconds until care, while it collects  6 items  7 scanned
+-- ARGV  1 page number  2 receipt (JSON)  3 attempt  4 key  5 seconds until due, while it collects  6 items  7 scanned
 --       8 bytes  9 "1" if it is a good one
 -- The time is written into the receipt.
 -- Returns the receipt that counts (JSON)
 local pages, job, due, tally = unpack(KEYS)
-local page_no, given, attempt, key, care_s, items, scanned, bytes, is_good = unpack(ARGV)
+local page_no, given, attempt, key, due_in_s, items, scanned, bytes, is_good = unpack(ARGV)
 local old = redis.call('HGET', pages, page_no)
 local stored = old and cjson.decode(old) or {}
 if stored.scanned and stored.scanned > 0 then return old end
@@ -33,6 +33,6 @@ if redis.call('HGET', job, 'attempt') == attempt then
   -- a job that is to stop stays due now, and one that is still running is due after its next poll
   local state, stop_wish = unpack(redis.call('HMGET', job, 'state', 'wanted'))
   local continues = state == 'COLLECTING' and (stop_wish or '') == ''
-  if continues and redis.call('ZSCORE', due, key) then redis.call('ZADD', due, now[1] + care_s, key) end
+  if continues and redis.call('ZSCORE', due, key) then redis.call('ZADD', due, now[1] + due_in_s, key) end
 end
 return receipt

@@ -9,12 +9,12 @@
 --       6 run_keys         hash    run id -> key, of every run ever seen
 --       7 tally            hash    what came of all jobs: see queries/tally.py
 -- ARGV  1 key  2 attempt  3 run id  4 prefix of the state:{s} zsets  5 states that wait for a run, comma-separated
---       6 seconds until care  7 timeline entries kept  8 event data (JSON)  9 "1" if the run was found, not started
+--       6 seconds until due  7 timeline entries kept  8 event data (JSON)  9 "1" if the run was found, not started
 --       10 epoch of the execution; if the job has another one by now, or isn't wanted any more, it is due at once
 --       11 state of a job whose run is known
 -- Returns {"won" | "stray", epoch}
 local job, events, due, runs, strays, run_keys, tally = unpack(KEYS)
-local key, attempt, run_id, lists, waiting_states, care_s, kept, data, found, epoch, running = unpack(ARGV)
+local key, attempt, run_id, lists, waiting_states, due_in_s, kept, data, found, epoch, running = unpack(ARGV)
 local now = redis.call('TIME')
 local time = string.format('%d.%06d', now[1], now[2])
 
@@ -56,7 +56,7 @@ if epoch_now ~= epoch or (stop_wish and stop_wish ~= '') then
   redis.call('HSET', job, 'resume', 1)
   redis.call('ZADD', due, time, key)
 else
-  redis.call('ZADD', due, time + care_s, key)
+  redis.call('ZADD', due, time + due_in_s, key)
 end
 redis.call('XADD', events, 'MAXLEN', '~', kept, '*', 'at', time, 'event', 'run-known', 'data', data)
 return {'won', epoch_now}

@@ -16,7 +16,7 @@
 --       15 batch_live:{batch}  set  its members that haven't ended
 --       16.. zsets like 7 of jobs in all states: actor:{name}, unless it was ordered by its ID, and label:{label} of
 --            each
--- ARGV  1 key  2 body hash  3 token of this call  4 seconds until care  5 timeline entries kept
+-- ARGV  1 key  2 body hash  3 token of this call  4 seconds until due  5 timeline entries kept
 --       6 caller's task id or ""  7 continuation (JSON) or ""  8 who ordered (JSON)
 --       9 nano-dollars that a new job may cost  10 nano-dollars that the key may spend a day, or ""
 --       11 the hash by an earlier version's rules, or ""  12 open jobs that the key may have, or ""
@@ -30,7 +30,7 @@
 -- makes no more
 local job, events, callers, ids, job_ids, due, queued, tally, day_sums, queued_of_account, open_of_holder, deadlines,
   batch_of_key, batch, batch_live = unpack(KEYS, 1, 15)
-local key, body_hash, token, care_s, kept, caller, continuation, sender, nano_usd, most_nano_usd, earlier_hash,
+local key, body_hash, token, due_in_s, kept, caller, continuation, sender, nano_usd, most_nano_usd, earlier_hash,
   most_of_holder, deadline_s, member_no, most_open, lists, open_states = unpack(ARGV, 1, 17)
 local is_member = member_no ~= ''
 local now = redis.call('TIME')
@@ -85,7 +85,7 @@ local function create()
     redis.call('SADD', open_of_holder, key)
     redis.call('HSET', job, 'open_set', open_of_holder)
   end
-  redis.call('ZADD', due, time + care_s, key)
+  redis.call('ZADD', due, time + due_in_s, key)
   if deadline_s ~= '' then redis.call('ZADD', deadlines, time + deadline_s, key) end
   redis.call('XADD', events, 'MAXLEN', '~', kept, '*', 'at', time, 'event', 'queued', 'data', sender)
   redis.call('HINCRBY', tally, 'queued', 1)

@@ -86,7 +86,7 @@ class PageFetcher:
             if not isinstance(outcome, Receipt):
                 return outcome
             timed = outcome.model_copy(update={"seconds": round(time.monotonic() - begun, 3)})
-            receipt = self.ledger.pages.record(key, attempt, timed, care_s=self.settings.lost_message_secs)
+            receipt = self.ledger.pages.record(key, attempt, timed, due_in_s=self.settings.lost_message_secs)
         except LostJob:
             return _unwanted(window)
         finally:

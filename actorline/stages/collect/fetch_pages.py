@@ -124,7 +124,7 @@ class Planner:
         wanted = (total if stop is None else min(total, stop)) - start
         if pages and wanted > WHOLE_ITEMS_MAX:
             unfit = bad_receipt(pages[0][0], Code.FORMAT_FAILED, too_large(job))
-            self.ledger.pages.record(job.key, job.attempt, unfit, care_s=self.settings.lost_message_secs)
+            self.ledger.pages.record(job.key, job.attempt, unfit, due_in_s=self.settings.lost_message_secs)
             return []
         return pages
 

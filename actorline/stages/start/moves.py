@@ -147,7 +147,7 @@ class StartMoves:
                     job.epoch,
                     run_id,
                     states=sources(Event.RUN_KNOWN),
-                    care_s=self.settings.lost_message_secs,
+                    due_in_s=self.settings.lost_message_secs,
                     found=found,
                 )
             except redis.RedisError as error:

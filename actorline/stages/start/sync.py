@@ -85,7 +85,7 @@ class SyncFlow:
             job.epoch,
             run_id,
             states=sources(Event.RUN_KNOWN),
-            care_s=self.settings.lost_message_secs,
+            due_in_s=self.settings.lost_message_secs,
             found=False,
         )
         window = first_window(job)

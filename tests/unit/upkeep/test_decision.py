@@ -24,7 +24,7 @@ def test_every_live_state_has_the_stage_where_it_begins_again():
 @pytest.mark.parametrize("state", sorted(TERMINAL))
 def test_a_job_that_has_ended_owes_only_answers(make_job, state):
     job = make_job(state=state, is_planned=True, stop_wish="cancel")
-    assert decide(job, now=9e9, empty_at={"control": 8e9, "fetch": 8e9}, watch_s=WATCH) == AnswerCallers()
+    assert decide(job, now=9e9, empty_at={"control": 8e9, "fetch": 8e9}, lost_message_s=WATCH) == AnswerCallers()
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_job_that_has_ended_owes_only_answers(make_job, state):
 )
 def test_a_planned_step_does_not_wait_for_the_queue(make_job, state, stage):
     job = make_job(state=state, sent_at=SENT, is_planned=True)
-    assert decide(job, now=SENT, empty_at={}, watch_s=WATCH) == SendAgain(stage)
+    assert decide(job, now=SENT, empty_at={}, lost_message_s=WATCH) == SendAgain(stage)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_planned_step_does_not_wait_for_the_queue(make_job, state, stage):
     ],
 )
 def test_a_message_is_lost_only_if_its_queue_ran_empty(make_job, empty_at, now, lost):
-    need = decide(make_job(state=State.RUNNING, sent_at=SENT), now=now, empty_at=empty_at, watch_s=WATCH)
+    need = decide(make_job(state=State.RUNNING, sent_at=SENT), now=now, empty_at=empty_at, lost_message_s=WATCH)
     assert need == (SendAgain(Stage.POLL) if lost else Postpone(WATCH))
 
 
@@ -63,13 +63,13 @@ def test_a_message_is_lost_only_if_its_queue_ran_empty(make_job, empty_at, now, 
 def test_a_stop_that_was_sent_is_not_sent_again_past_its_queue(make_job, wanted):
     """The message at the head of a queue that is steadily longer than the watch would be stale for ever."""
     job = make_job(state=State.RUNNING, sent_at=SENT, stop_wish=wanted)
-    assert decide(job, now=SENT + 10 * WATCH, empty_at={"control": SENT - 1}, watch_s=WATCH) == Postpone(WATCH)
+    assert decide(job, now=SENT + 10 * WATCH, empty_at={"control": SENT - 1}, lost_message_s=WATCH) == Postpone(WATCH)
 
 
 def test_a_job_in_a_long_queue_is_left_alone_ever_longer(make_job):
     waits, patience = [], None
     for _ in range(6):
-        need = decide(make_job(patience=patience), now=SENT, empty_at={}, watch_s=WATCH)
+        need = decide(make_job(patience=patience), now=SENT, empty_at={}, lost_message_s=WATCH)
         assert isinstance(need, Postpone)
         patience = need.seconds
         waits.append(patience)

@@ -58,7 +58,7 @@ class LedgerOfOnePage:
     def lease(self, *_: Any, seconds: float) -> Lease:  # noqa: ARG002
         return Lease(is_lost=self.lease_is_lost)
 
-    def record(self, _key: str, _attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:  # noqa: ARG002
+    def record(self, _key: str, _attempt: int, receipt: Receipt, *, due_in_s: float) -> Receipt:  # noqa: ARG002
         return receipt
 
     def note_failed(self, _key: str, _attempt: int, page_no: int, why: str) -> None:
@@ -166,7 +166,7 @@ def test_page_is_held_until_its_receipt_is_there(make_job, monkeypatch):
         def release(self) -> None:
             self.is_held = False
 
-        def record(self, _key: str, _attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:  # noqa: ARG002
+        def record(self, _key: str, _attempt: int, receipt: Receipt, *, due_in_s: float) -> Receipt:  # noqa: ARG002
             others.append(fetch())
             self.known = receipt
             others.append(fetch())
