@@ -10,13 +10,11 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -41,80 +39,83 @@ from actorline.settings import Settings
 from actorline.settings_file import SETTINGS_FILE_VARIABLE, find_settings_file
 from actorline.upkeep.unattended import describe_unfinished
 from config.flower import has_own_login, login_file
-from workers.log_files import open_log, set_aside_long_logs
-from workers.parent_death import die_with_parent
+from workers.children import Children
 from workers.preflight import check_redis
 from workers.redis_port import port_addresses, port_options
 
 EXIT_TAKEN: Final = 75  # EX_TEMPFAIL: another stack runs in this home
 PROCESSES_LOOK_SECS: Final = 0.2
 OTHERS_SECS: Final = 5.0  # a stack that a command started only to read has ended by then
-PROCESSES_DRAIN_SECS: Final = 25.0
 LISTENING_SECS: Final = 10.0
-BACK_OFF_MAX_SECS: Final = 30.0
-STEADY_SECS: Final = 30.0  # a process that ran this long is healthy: its next death counts as the first
+VALKEY_START_SECS: Final = 15.0  # it may have to read a long append-only file
 UMASK: Final = 0o077  # state, logs and rows are private to the user: all processes of the stack inherit it
 
 
-@dataclass
-class Child:
-    """One process of the stack."""
+@dataclass(frozen=True)
+class StackOptions:
+    """What the command line says; `redis_port` None: no port for other programs."""
 
-    name: str
-    command: Sequence[str]
-    process: "subprocess.Popen[bytes] | None" = None
-    started_at: float = 0
-    deaths: int = 0
-    start_again_at: float = 0
+    only_redis: bool
+    flower: bool
+    flower_port: int
+    gateway: bool
+    gateway_port: int
+    redis_host: str
+    redis_port: int | None
+    show_addresses: bool
+    stay: bool
 
 
-@dataclass
 class Stack:
-    settings: Settings
-    say: Callable[[str], None]
-    children: list[Child] = field(default_factory=list)
-    flower_url: str | None = None
-    gateway_url: str | None = None
-    _stop: bool = False
+    def __init__(self, settings: Settings, options: StackOptions, say: Callable[[str], None]) -> None:
+        """Remember what to start; `options` with free ports."""
+        self.settings = settings
+        self.options = options
+        self.say = say
+        self.children = Children(settings.home, say, self._environment)
+        self.flower_url: str | None = None
+        self.gateway_url: str | None = None
+        self._stop = False
 
     @property
     def home(self) -> Path:
         return self.settings.home
 
-    def run(self, options: argparse.Namespace, is_used: Callable[[], bool]) -> None:
-        """Start everything, keep it running while it is used, and stop it in order. `options`: see `_parse`.
+    def run(self, is_used: Callable[[], bool]) -> None:
+        """Start everything, keep it running while it is used, and stop it in order.
 
         Raises Unavailable if the configured Redis can't be used, SettingsError if ours doesn't start.
         """
+        options = self.options
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._ask_to_stop)
         try:
             if self.settings.redis_url is None:
-                self._start(Child("valkey", self._valkey_command(options)))
+                self.children.start("valkey", self._valkey_command())
                 self._wait_for_redis()
-            self._set_addresses(options)
+            self._set_addresses()
             if not options.only_redis:
                 check_redis(self.settings)
                 self._start_workers()
             if options.flower:
-                self._start(Child("flower", _ours("flower", "127.0.0.1", str(options.flower_port))))
+                self.children.start("flower", _ours("flower", "127.0.0.1", str(options.flower_port)))
             if self.gateway_url:
                 port = str(options.gateway_port)
-                self._start(Child("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", port]))
+                self.children.start("gateway", [sys.executable, "-P", "-m", "actorline.gateway", "--port", port])
             self._wait_until_listening()
-            self._write_state(only_redis=options.only_redis, stays=options.stay)
+            self._write_state()
             if options.stay and not options.only_redis:
-                self._say_how_to_order(options)
+                self._say_how_to_order()
             self.say(f"up: {', '.join(child.name for child in self.children)}")
             self._say_addresses()
             while not self._stop and is_used():
-                self._look_after_children()
+                self.children.look_after()
                 time.sleep(PROCESSES_LOOK_SECS)
         finally:
             self._take_down()
 
-    def _say_how_to_order(self, options: argparse.Namespace) -> None:
-        shown: Settings = self.settings
+    def _say_how_to_order(self) -> None:
+        options, shown = self.options, self.settings
         if options.redis_port:
             broker, results = port_addresses(self.settings, options.redis_host, options.redis_port)
             shown = self.settings.model_copy(update={"redis_url": broker, "results_url": results})
@@ -130,32 +131,30 @@ class Stack:
             self.say(f"HTTP: {self.gateway_url}")
 
     def _start_workers(self) -> None:
-        self._start(Child("control", _ours("worker", "control")))
-        self._start(Child("fetch", _ours("worker", "fetch")))
+        self.children.start("control", _ours("worker", "control"))
+        self.children.start("fetch", _ours("worker", "fetch"))
         if find_schedules(self.settings) or has_leftover_schedules(self.settings):
-            self._start(Child("beat", _ours("beat")))
+            self.children.start("beat", _ours("beat"))
 
-    def _set_addresses(self, options: argparse.Namespace) -> None:
+    def _set_addresses(self) -> None:
         """Set the addresses of Flower and the gateway, of which each child is told: the two link to each other."""
-        if options.flower:
-            self.flower_url = f"http://127.0.0.1:{options.flower_port}"
-        if options.gateway and find_spec("fastapi"):
-            self.gateway_url = f"http://127.0.0.1:{options.gateway_port}"
-        elif options.gateway:
+        if self.options.flower:
+            self.flower_url = f"http://127.0.0.1:{self.options.flower_port}"
+        if self.options.gateway and find_spec("fastapi"):
+            self.gateway_url = f"http://127.0.0.1:{self.options.gateway_port}"
+        elif self.options.gateway:
             self.say("No HTTP: it needs the extra `gateway` (pip install 'actorline[gateway]').")
 
     def _wait_until_listening(self) -> None:
         """Wait until Flower and the HTTP gateway listen, about two seconds, so that printed addresses work at once."""
         deadline = time.monotonic() + LISTENING_SECS
         for child, url in (("flower", self.flower_url), ("gateway", self.gateway_url)):
-            while url and self._is_alive(child) and not _listens(url) and time.monotonic() < deadline:
+            while url and self.children.is_running(child) and not _listens(url):
+                if self._stop or time.monotonic() > deadline:
+                    return
                 time.sleep(PROCESSES_LOOK_SECS)
 
-    def _is_alive(self, name: str) -> bool:
-        processes = [child.process for child in self.children if child.name == name]
-        return not self._stop and all(process and process.poll() is None for process in processes)
-
-    def _valkey_command(self, options: argparse.Namespace) -> list[str]:
+    def _valkey_command(self) -> list[str]:
         """Return the command that starts Valkey in its private folder. Raises Unavailable and SettingsError."""
         folder = self.home / "valkey"
         try:
@@ -173,7 +172,7 @@ class Stack:
             str(folder),
             "--unixsocket",
             str(self.settings.socket),
-            *port_options(self.settings, options.redis_host, options.redis_port),
+            *port_options(self.settings, self.options.redis_host, self.options.redis_port or 0),
         ]
 
     def _make_socket_folder(self, folder: Path) -> None:
@@ -183,22 +182,6 @@ class Stack:
             raise SettingsError(
                 f"{folder} belongs to another user. Nothing was started. Set ACTORLINE_HOME to a shorter path."
             )
-
-    def _start(self, child: Child) -> None:
-        if child not in self.children:
-            self.children.append(child)
-        with open_log(self.home / "logs", child.name) as log:
-            child.process = subprocess.Popen(
-                child.command,
-                cwd=self.home,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,  # only the supervisor gets Ctrl-C; it drains the others in order
-                preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 - before any of our threads exists
-            )
-        child.started_at = time.monotonic()
 
     def _environment(self) -> dict[str, str]:
         environment = inherited_environment()
@@ -215,12 +198,12 @@ class Stack:
 
     def _wait_for_redis(self) -> None:
         client = connect(self.settings.broker)
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + VALKEY_START_SECS
         while time.monotonic() < deadline and not self._stop:
             try:
                 client.ping()
             except redis.RedisError:  # also while it is loading its append-only file
-                if self.children[0].process and self.children[0].process.poll() is not None:
+                if not self.children.is_running("valkey"):
                     break
                 time.sleep(0.05)
             else:
@@ -231,26 +214,13 @@ class Stack:
             )
             raise SettingsError(f"The embedded Valkey did not start: {why}.")
 
-    def _look_after_children(self) -> None:
-        set_aside_long_logs(self.home / "logs")
-        for child in self.children:
-            if child.process is None:
-                if time.monotonic() >= child.start_again_at:
-                    self.say(f"{child.name}: restarted")
-                    self._start(child)
-            elif (code := child.process.poll()) is not None:
-                child.deaths = 1 if time.monotonic() - child.started_at > STEADY_SECS else child.deaths + 1
-                wait = min(2.0 ** (child.deaths - 1) * 0.5, BACK_OFF_MAX_SECS)
-                child.process, child.start_again_at = None, time.monotonic() + wait
-                self.say(f"{child.name}: died (exit {code}); restarting in {wait:g} s; see logs/{child.name}.log")
-
-    def _write_state(self, *, only_redis: bool, stays: bool) -> None:
+    def _write_state(self) -> None:
         state = {
             "pid": os.getpid(),
             "broker": self.settings.broker,
             "results": self.settings.results,
-            "workers": not only_redis,
-            "stays": stays,
+            "workers": not self.options.only_redis,
+            "stays": self.options.stay,
             "flower": self.flower_url,
             "gateway": self.gateway_url,
             "beat": any(child.name == "beat" for child in self.children),
@@ -261,23 +231,11 @@ class Stack:
         staged.replace(path)
 
     def _take_down(self) -> None:
-        if self.children:
+        if any(self.children):
             self.say("draining")
             self._say_unfinished()
         (self.home / STATE_FILE).unlink(missing_ok=True)
-        last = [child for child in self.children if child.name == "valkey"]
-        first = [child for child in self.children if child.name != "valkey"]
-        for group in (first, last):
-            running = [child.process for child in group if child.process is not None]
-            for process in running:
-                process.terminate()
-            deadline = time.monotonic() + PROCESSES_DRAIN_SECS
-            for process in running:
-                try:
-                    process.wait(max(deadline - time.monotonic(), 0.1))
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+        self.children.stop_all(last="valkey")
 
     def _say_unfinished(self) -> None:
         with suppress(redis.RedisError):
@@ -325,27 +283,35 @@ def run_stack(settings: Settings, arguments: Sequence[str]) -> int:
             else:
                 return EXIT_TAKEN
         (settings.home / STATE_FILE).unlink(missing_ok=True)  # left by a supervisor that was killed
-        _choose_ports(options, settings)
-        stack = Stack(settings, say=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
-        stack.run(options, is_used=lambda: options.stay or not take_lock(users))
+        options = with_free_ports(options, settings)
+        stack = Stack(settings, options, say=lambda line: print(line, file=sys.stderr, flush=True))  # noqa: T201
+        stack.run(is_used=lambda: options.stay or not take_lock(users))
     return 0
 
 
-def _choose_ports(options: argparse.Namespace, settings: Settings) -> None:
+def with_free_ports(options: StackOptions, settings: Settings) -> StackOptions:
     """Choose free ports before anything is started. Raises SettingsError if a chosen one is in use."""
+    return replace(
+        options,
+        redis_port=_free_redis_port(options, settings),
+        flower_port=(
+            choose_port("127.0.0.1", options.flower_port, option="--flower-port")
+            if options.flower
+            else options.flower_port
+        ),
+        gateway_port=choose_port("127.0.0.1", options.gateway_port) if options.gateway else options.gateway_port,
+    )
+
+
+def _free_redis_port(options: StackOptions, settings: Settings) -> int | None:
     if options.redis_port is None:
-        options.redis_port = 0
-    elif settings.redis_url is None:
-        options.redis_port = choose_port(options.redis_host, options.redis_port, option="--redis-port")
-    else:
+        return None
+    if settings.redis_url is not None:
         raise SettingsError("--redis-port is for the embedded Valkey, but ACTORLINE_REDIS_URL names a Redis: use that.")
-    if options.flower:
-        options.flower_port = choose_port("127.0.0.1", options.flower_port, option="--flower-port")
-    if options.gateway:
-        options.gateway_port = choose_port("127.0.0.1", options.gateway_port)
+    return choose_port(options.redis_host, options.redis_port, option="--redis-port")
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+def _parse(arguments: Sequence[str]) -> StackOptions:
     parser = argparse.ArgumentParser(prog="stack")
     parser.add_argument("--only-redis", action="store_true", help="no workers: for commands that only read")
     parser.add_argument("--flower", action="store_true")
@@ -356,7 +322,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--redis-port", type=int)
     parser.add_argument("--show-addresses", action="store_true", help="with their passwords")
     parser.add_argument("--stay", action="store_true", help="keep running without users, until a signal")
-    return parser.parse_args(arguments)
+    return StackOptions(**vars(parser.parse_args(arguments)))
 
 
 def _ours(*arguments: str) -> list[str]:
