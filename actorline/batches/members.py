@@ -72,5 +72,5 @@ def _new_member(batch: Batch, number: int, given: Any, settings: Settings) -> Ne
         has_console=settings.has_console,
         budget=own_budget(batch.document, batch.key),
         member=(batch.key, number),
-        most_open=settings.quotas.open_jobs if batch.ordered_by else None,
+        most_of_holder=settings.quotas.open_jobs if batch.ordered_by else None,
     )

@@ -124,7 +124,7 @@ class Ledger:
         A caller is kept either way, but in a conflict. Raises NotDurable, and Overloaded for a batch's members while
         memory is short; their number is bounded by the batch.
         """
-        more_bytes = sum(len(order.document.input_body()) for order in orders)
+        more_bytes = sum(len(order.document.input_body) for order in orders)
         is_full = self.is_nearly_full(bounds.redis_bytes, more_bytes=more_bytes)
         if is_full and any(order.member for order in orders):
             raise Overloaded("Redis's memory is nearly full. The batch makes no more members until there is room.")

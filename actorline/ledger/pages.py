@@ -38,7 +38,7 @@ class Pages:
             return window
         return read_page(cast("str", self._store.redis.hget(name, str(window.page_no))))
 
-    def record(self, key: JobKey, attempt: int, receipt: Receipt, *, care_s: float) -> Receipt:
+    def record(self, key: JobKey, attempt: int, receipt: Receipt, *, due_in_s: float) -> Receipt:
         """Record the proof that a page is stored; return the first one, which counts."""
         from actorline.delivery.receipt import Receipt
 
