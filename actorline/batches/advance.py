@@ -6,6 +6,7 @@ stop, so none is left behind.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from actorline.batches.batch import Batch, load_batch, waiting_text
@@ -38,14 +39,18 @@ from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.batches import BatchChange, NoPlaceInBatch
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import Bounds
+from actorline.logs import Logger
 from actorline.orders.cancel import cancel_job
 from actorline.orders.retry import retry_job
 from actorline.orders.submit import SEND_CARE_SECS
 from actorline.settings import Settings
+from actorline.stages.silent_sink import SilentSink, soon
 
-ROOM_LOOK_SECS: Final = 20
+HELD_LOOK_SECS: Final = 20
 STEPS_MAX: Final = 20  # of one message: it holds a slot for some seconds at most
 RERUN_BLOCK: Final = 500  # members that are looked at in one trip
+
+log = Logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,8 @@ class BatchAdvancer:
             match step:
                 case Make():
                     self._continue(batch)
-                    if full := self._make(batch, step):
-                        self._wait_for_room(batch, full)
+                    if held := self._make(batch, step):
+                        self._hold(batch, held)
                         return Rest()
                 case Rerun():
                     self._continue(batch)
@@ -88,8 +93,12 @@ class BatchAdvancer:
         return step
 
     def _make(self, batch: Batch, step: Make) -> Code | None:
-        """Make the members, and return why some of them have no room; None: all are made, or the batch is to stop."""
-        inputs = InputFile(batch.sink).read(step.first, step.count)
+        """Make the members, and return why it can't go on for now; None: all are made, or the batch is to stop."""
+        try:
+            inputs = soon(batch.sink, partial(InputFile(batch.sink).read, step.first, step.count))
+        except SilentSink as error:
+            log.warning("inputs_not_read", batch_key=batch.key, error=str(error))
+            return Code.SINK_FAILED
         try:
             orders = new_members(batch, step.first, inputs, self.settings)
         except Refused as refused:  # an older version accepted the input
@@ -116,15 +125,19 @@ class BatchAdvancer:
                     return None
         return None
 
-    def _wait_for_room(self, batch: Batch, code: Code) -> None:
-        """Look again soon, and say once what the batch waits for."""
+    def _hold(self, batch: Batch, code: Code) -> None:
+        """Look again soon. If none of its members is live, say once what the batch waits for."""
+        now = load_batch(self.ledger, batch.key)
+        if now is None or now.live:
+            self.ledger.batches.change(batch.key, BatchChange(due_in_s=HELD_LOOK_SECS), states=LIVE)
+            return
         is_new = batch.waiting_for != code
         move_batch(
             self.ledger,
             batch,
             BatchEvent.HOLD,
             fields={"waiting_for": code, "waiting_since": NOW if is_new else batch.waiting_since},
-            due_in_s=ROOM_LOOK_SECS,
+            due_in_s=HELD_LOOK_SECS,
             timeline=TimelineEvent.WAITING if is_new else None,
             data={"code": code, "message": waiting_text(code, None, None)},
         )

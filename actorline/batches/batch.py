@@ -179,9 +179,10 @@ def _waiting_reason(batch: Batch) -> Reason | None:
     return Reason(code=Code(batch.waiting_for), message=message, billed=batch.nano_usd > 0)
 
 
-NO_ROOM: Final[Mapping[str, str]] = {
+HELD_BY: Final[Mapping[str, str]] = {
     Code.QUOTA: "its API key has as many open jobs as it may have",
     Code.OVERLOAD: "Redis's memory is nearly full",
+    Code.SINK_FAILED: "its sink, where its inputs are, doesn't respond",
 }
 """Why a batch makes no more members for now."""
 
@@ -190,8 +191,8 @@ def waiting_text(code: str, since: float | None, until: float | None) -> str:
     """Return what a batch waits for, and from when until when, as far as that is known."""
     begun = "" if since is None else f", since {minute_text(since)}"
     ends = "" if until is None else f", until {minute_text(until)} at the latest"
-    if why := NO_ROOM.get(code):
-        return f"It makes no more members until there is room: {why}{begun}."
+    if why := HELD_BY.get(code):
+        return f"It makes no more members for now: {why}{begun}."
     return f"All its members that haven't ended wait for the same: {code}{begun}{ends}."
 
 

@@ -14,6 +14,7 @@ from actorline.jobs.timeline_event import LOG_BEGINS, TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform.statuses import RunStatus
+from actorline.stages.silent_sink import SilentSink
 
 ANSWER_CARE_SECS: Final = 5.0
 """How soon upkeep checks whether each caller of an ended job has its answer."""
@@ -22,6 +23,7 @@ FIGURES_CARE_SECS: Final = 10.5
 """The same for a job with a run, whose final figures can be read by then: one check for both."""
 
 SINK_TRIES: Final = 6  # with the stages' back-off about two minutes: an outage is waited for, a lost folder is reported
+SILENT_TRIES: Final = 16  # some twelve minutes: one call that hangs keeps others from the sink for two
 
 RUN_REASONS: Final[Mapping[str, Code]] = {
     RunStatus.FAILED: Code.RUN_FAILED,
@@ -107,7 +109,8 @@ def end_for_sink(ledger: Ledger, job: Job, error: SinkError, failure: Reason | N
     `failure`: why the rows weren't complete before that; if that was the sink as well, it has been tried often enough.
     """
     had_time = isinstance(error, SinkTaken) or (failure and failure.code is Code.SINK_FAILED)
-    if not (had_time or job.reason) and job.failures < SINK_TRIES:
+    tries = SILENT_TRIES if isinstance(error, SilentSink) else SINK_TRIES
+    if not (had_time or job.reason) and job.failures < tries:
         raise error
     message = f"{error} What is stored stays there without a manifest."
     reason = job.reason or Reason(code=Code.SINK_FAILED, message=message, billed=job.run.id is not None)

@@ -1,5 +1,7 @@
 """An earlier delivery serves an order that is like it: nothing is started, nothing is billed (`reuse_secs`)."""
 
+from functools import partial
+
 from actorline.delivery.sink import SUCCESS, SinkError, open_sink
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
@@ -9,6 +11,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.logs import Logger
 from actorline.settings import Settings
 from actorline.stages.ending import end_job
+from actorline.stages.silent_sink import soon
 
 log = Logger(__name__)
 
@@ -61,7 +64,7 @@ def reuse(ledger: Ledger, job: Job, earlier: Job) -> LastStep:
 
 def _still_exists(earlier: Job) -> bool:
     try:
-        return open_sink(earlier.sink_url).exists(SUCCESS)
+        return soon(earlier.sink_url, partial(open_sink(earlier.sink_url).exists, SUCCESS))
     except SinkError as error:
         log.warning("delivery_not_reused", job_key=earlier.key, error=str(error))
         return False

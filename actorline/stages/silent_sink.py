@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from typing import Any, Final, TypeVar, cast
 from urllib.parse import urlsplit
 
+from actorline.delivery.sink import SinkError
+
 T = TypeVar("T")
 
 SINK_WAIT_SECS: Final = 10.0
@@ -18,7 +20,7 @@ _overdue: Final[dict[str, Future[Any]]] = {}
 """Place -> the call that hasn't come back in time."""
 
 
-class SilentSink(Exception):
+class SilentSink(SinkError):
     """The sink didn't respond in time. What was asked of it may still be done."""
 
     def __init__(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, assert_never
 
 from actorline.batches.batch import Batch, load_batch
@@ -15,6 +16,7 @@ from actorline.ledger.queries.tally import empty_at
 from actorline.ledger.stored_job import UnreadableJob
 from actorline.logs import Logger
 from actorline.notify.notice import NOTICE_AGAIN_SECS, secs_until_notice
+from actorline.stages.silent_sink import soon
 from actorline.upkeep.decision import AnswerCallers, Postpone, SendAgain, decide
 from actorline.upkeep.outbox import Outbox
 from actorline.upkeep.settle import secs_until_settled
@@ -108,7 +110,6 @@ class Care:
         """Give an ended job's callers and listeners what is still theirs, and remove what it no longer needs. Return it
         if its figures are due.
         """
-        self._sweep_sink(job)
         self._drop_leftovers(job)
         figures_in_s = self._secs_until_figures(job)
         checks = (
@@ -118,6 +119,7 @@ class Care:
         )
         next_check_s = min((seconds for seconds in checks if seconds is not None), default=None)
         self.ledger.change(job.key, Change(due_in_s=next_check_s), states=TERMINAL, epoch=None)
+        self._sweep_sink(job)  # last: while its sink is waited for, no other upkeep takes the job
         return [job.key] if figures_in_s == 0 else ()
 
     def _answer_callers(self, ended: Job | Batch) -> float | None:
@@ -149,7 +151,7 @@ class Care:
         try:
             sink = open_sink(job.sink_url)
             if isinstance(sink, LocalSink):
-                sink.sweep(self.installation, job.key)
+                soon(job.sink_url, partial(sink.sweep, self.installation, job.key))
         except SinkError as error:
             log.warning("sink_not_swept", job_key=job.key, error=str(error))
 

@@ -3,6 +3,7 @@
 The first response after the end may have preliminary ones: `docs/platform-facts.md#final-figures`.
 """
 
+from functools import partial
 from typing import Final
 
 from actorline.delivery.manifest import Manifest, fingerprint
@@ -17,6 +18,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.notify.notice import secs_until_notice
 from actorline.platform.client import Platform
 from actorline.platform.runs import Run, get_run, secs_until_final
+from actorline.stages.silent_sink import soon
 
 FIGURES_GIVE_UP_SECS: Final = 900.0
 SETTLED: Final = "manifest.settled.json"
@@ -42,7 +44,7 @@ def settle_figures(ledger: Ledger, platform: Platform, job: Job, *, is_last: boo
         _record(ledger, job, {}, is_last=is_last)
         return
     if job.manifest:
-        _rewrite(ledger, job, run)
+        soon(job.sink_url, partial(_rewrite, ledger, job, run))
     _record(ledger, job, {"cost_usd": run.usage_total_usd}, is_last=is_last)
 
 
@@ -72,6 +74,8 @@ def _rewrite(ledger: Ledger, job: Job, run: Run) -> None:
     if job.manifest_sha256 and fingerprint(manifest) != job.manifest_sha256:
         return
     facts = manifest.run.model_copy(update={"cost_usd": run.usage_total_usd, "stats": run.stats, "settled": True})
+    if facts == manifest.run:  # a slow sink: the first call was no longer waited for
+        return
     text = manifest.model_copy(update={"run": facts}).model_dump_json(indent=2).encode() + b"\n"
     sink.remove(SETTLED)
     if not sink.write_once(SETTLED, text):

@@ -34,6 +34,7 @@ from actorline.ledger.registration import NewJob
 from actorline.orders.retry import retry_job
 from actorline.platform import key_value_stores
 from actorline.platform.client import Platform
+from actorline.platform.run_stats import RunStats
 from actorline.settings import Settings
 from actorline.stages.collect.deliver import Deliverer
 from actorline.stages.ending import SINK_TRIES
@@ -210,6 +211,20 @@ def test_settled_figures_replace_no_manifest_of_a_retry(ledger, collected, tmp_p
     assert (manifest["retries"], manifest["run"]["settled"]) == (int(has_ended), False)
     assert not (tmp_path / "rows" / settle.SETTLED).exists()
     assert not ledger.load("k").figures_settled
+
+
+def test_settled_figures_are_written_to_the_manifest_once(ledger, collected, tmp_path, monkeypatch):
+    assert isinstance(deliver(ledger, collected(OLDER[0], run_id="r1", run_status="SUCCEEDED"), MISSING), Ended)
+    run = SimpleNamespace(id="r1", is_terminal=True, usage_total_usd=0.5, stats=RunStats(compute_units=0.25))
+    monkeypatch.setattr(settle, "get_run", lambda *_: run)
+    move, written = LocalSink.move, []
+    monkeypatch.setattr(LocalSink, "move", lambda sink, *names: written.append(names) or move(sink, *names))
+    for _ in range(2):  # a slow sink: the first call was no longer waited for
+        settle.settle_figures(ledger, None, ledger.load("k"), is_last=True)
+    assert written == [(settle.SETTLED, "manifest.json")]
+    manifest = json.loads((tmp_path / "rows" / "manifest.json").read_text())
+    assert (manifest["run"]["settled"], manifest["run"]["cost_usd"]) == (True, 0.5)
+    assert ledger.load("k").figures_settled
 
 
 def test_same_attempt_that_ends_again_keeps_its_pages(ledger, collected, tmp_path):

@@ -1,6 +1,8 @@
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import structlog
@@ -11,6 +13,7 @@ from actorline.jobs.fields import STORED_AS
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.logs import _BEFORE_THE_FIRST_LINE
+from actorline.stages import silent_sink
 
 # a machine that is busy is no bug, and the same commit has the same result each time
 settings.register_profile("unit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
@@ -23,6 +26,16 @@ def _log_as_before() -> Iterator[None]:
     yield
     _BEFORE_THE_FIRST_LINE.clear()
     structlog.reset_defaults()
+
+
+@pytest.fixture
+def hang(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mock]:
+    """A call that a sink doesn't return from. No stage waits for it for long."""
+    monkeypatch.setattr(silent_sink, "_overdue", {})
+    monkeypatch.setitem(silent_sink.soon.__kwdefaults__, "within_s", 0.05)
+    release = threading.Event()
+    yield Mock(side_effect=lambda *_: release.wait(5))
+    release.set()
 
 
 @pytest.fixture

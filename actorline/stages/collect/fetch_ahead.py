@@ -4,6 +4,7 @@ tail is left when it ends. Rows are only ever appended, so a full window of a gr
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from actorline.delivery.formats.table import FORMATS
@@ -31,6 +32,7 @@ from actorline.platform.client import Platform
 from actorline.platform.datasets import Dataset, get_dataset
 from actorline.settings import Settings
 from actorline.stages.collect.judge_rows import RowsJudge, is_watched
+from actorline.stages.silent_sink import soon
 
 LOOK_MIN_SECS: Final = 5.0
 LOOK_MAX_SECS: Final = 120.0  # a dataset that fills slowly costs a request in two minutes
@@ -61,7 +63,7 @@ class AheadPlanner:
         if job is None or job.epoch != epoch or not may_fetch_ahead(job) or job.run.dataset_id is None:
             return None
         try:
-            open_sink(job.sink_url).claim(self.installation, key)
+            soon(job.sink_url, partial(open_sink(job.sink_url).claim, self.installation, key))
             dataset = get_dataset(self.platform, job.run.dataset_id)
         except (SinkError, platform_errors.NotFound):
             return None  # the stage that collects says what it means

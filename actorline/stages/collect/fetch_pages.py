@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, NamedTuple
 
 from actorline.delivery.formats.table import FORMATS
@@ -35,6 +36,7 @@ from actorline.platform.client import Platform
 from actorline.platform.datasets import Dataset, get_dataset
 from actorline.settings import Settings
 from actorline.stages.ending import end_for_sink
+from actorline.stages.silent_sink import soon
 
 WHOLE_ITEMS_MAX: Final = PAGE_ITEMS_MAX  # in one response; it takes the platform's memory, not ours
 
@@ -60,7 +62,7 @@ class Planner:
         Raises PlatformError, and SinkError while that may pass: the plan is then made again later.
         """
         try:
-            open_sink(job.sink_url).claim(self.installation, job.key)
+            soon(job.sink_url, partial(open_sink(job.sink_url).claim, self.installation, job.key))
         except SinkError as error:
             return end_for_sink(self.ledger, job, error)
         pages, counters = self._look_at_dataset(job, known)

@@ -2,12 +2,14 @@ from typing import Any
 
 import pytest
 
+from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.jobs.step import Ended, Stop
 from actorline.ledger.change import Change
-from actorline.stages.ending import end_job, judge_end, run_reason, stop_reason
+from actorline.stages.ending import SILENT_TRIES, SINK_TRIES, end_for_sink, end_job, judge_end, run_reason, stop_reason
+from actorline.stages.silent_sink import SilentSink
 
 CANCELLED = {"code": "cancelled", "message": "The job was cancelled.", "billed": True}
 DEADLINE = {"code": "deadline", "message": "The deadline has passed.", "billed": True}
@@ -146,3 +148,13 @@ def test_one_change_ends_a_job_with_or_without_more_fields(make_job, event):
 def test_who_loses_the_end_does_not_answer_the_callers(make_job):
     ledger: Any = FakeLedger(moves=False)
     assert end_job(ledger, make_job(), Event.FAIL, LOST_PAGE) == Stop()
+
+
+@pytest.mark.parametrize(("error", "tries"), [(SinkError("away"), SINK_TRIES), (SilentSink(), SILENT_TRIES)])
+def test_sink_that_stays_away_ends_the_job_after_some_tries(make_job, error, tries):
+    ledger: Any = FakeLedger(moves=True)
+    with pytest.raises(type(error)):
+        end_for_sink(ledger, make_job(state=State.COLLECTING, failures=tries - 1), error)
+    assert end_for_sink(ledger, make_job(state=State.COLLECTING, failures=tries), error) == Ended()
+    ((_, event, change),) = ledger.asked
+    assert (event, change.fields["reason"].code) == (Event.FAIL, Code.SINK_FAILED)

@@ -5,6 +5,8 @@ from unittest.mock import Mock, call
 
 import pytest
 
+from actorline.delivery.sink import LocalSink
+from actorline.jobs.states import State
 from actorline.ledger.stored_job import UnreadableJob
 from actorline.upkeep.care import FAILED_AGAIN_SECS, SETTLED_AT_ONCE, UNREADABLE_AGAIN_SECS, Care
 
@@ -63,3 +65,17 @@ def test_ended_job_is_checked_again_when_the_first_thing_is_due(
     care.for_job("k")
     (key, change), _ = ledger.change.call_args
     assert (key, change.due_in_s) == ("k", next_check_s)
+
+
+def test_silent_folder_of_ended_jobs_is_waited_for_once(care, ledger, make_job, monkeypatch, hang):
+    monkeypatch.setattr("actorline.upkeep.care.empty_at", lambda _: {})
+    seen_before_it = []
+    monkeypatch.setattr(LocalSink, "sweep", lambda *_: hang(seen_before_it.append(ledger.change.call_count)))
+    ledger.load.side_effect = lambda key: make_job(key=key, state=State.FAILED, sink=f"file:///rows/{key}/")
+    ledger.now.return_value = 2_000.0
+    ledger.callers.of.return_value = {}
+    care.outbox.send_notices.return_value = None
+    care.for_all(["one", "two", "three"])
+    assert [call.args[0] for call in ledger.change.call_args_list] == ["one", "two", "three"]
+    assert seen_before_it == [1]  # the first one is no longer due when its folder is touched
+    ledger.agenda.postpone.assert_not_called()

@@ -1,12 +1,16 @@
+from unittest.mock import Mock
+
 import pytest
 
 from actorline.delivery.receipt import Receipt
+from actorline.delivery.sink import LocalSink
 from actorline.jobs.states import State
 from actorline.platform.datasets import Dataset
 from actorline.stages.collect.fetch_ahead import (
     LOOK_MAX_SECS,
     LOOK_MIN_SECS,
     WATCHED_LOOK_SECS,
+    AheadPlanner,
     may_send,
     next_look,
     watched_page,
@@ -68,3 +72,12 @@ def test_pages_whose_rows_are_judged_are_small_at_first(make_job, order, read, c
 def test_rows_that_are_judged_are_looked_at_with_each_poll(make_job):
     dataset = Dataset.model_validate({"id": "d", "itemCount": 0})
     assert next_look(make_job(order=GUARDED, started_at=1_000.0), dataset, {}, 200, now=9_000) == WATCHED_LOOK_SECS
+
+
+def test_silent_sink_keeps_one_look_for_full_pages(make_job, monkeypatch, hang):
+    monkeypatch.setattr(LocalSink, "claim", hang)
+    ledger, platform = Mock(), Mock()
+    ledger.load.return_value = make_job(state=State.RUNNING, run_id="r", dataset_id="d", sink="file:///rows/k/")
+    planner = AheadPlanner(ledger, platform, Mock(), "al-test")
+    assert [planner.plan("k", 1) for _ in range(3)] == [None, None, None]
+    assert (hang.call_count, platform.mock_calls) == (1, [])
