@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -183,3 +184,52 @@ def test_run_of_a_forgotten_job_is_no_later_jobs(ledger, starter, emulator, faul
     new = ledger.load(key)
     assert (new.state, new.run.adopted, new.run.id == old.run.id) == (State.RUNNING, False, False)
     assert ledger.runs.strays() == {}
+
+
+MAY_NOT_LIST = {
+    "method": "GET", "action": "status", "status": 403, "type": "insufficient-permissions",
+    "path_regex": "/v2/actor-runs$", "times": 1000,
+}  # fmt: skip
+
+
+def test_token_that_may_not_list_runs_starts_none_and_says_so(ledger, starter, emulator, faults):
+    actor = emulator.actor("may-not-list", items=1)
+    order(ledger, starter, "may-not-list", actor)
+    faults(MAY_NOT_LIST)
+    advance(starter, "may-not-list", 1)
+    job = ledger.load("may-not-list")
+    assert (job.state, job.reason.code, job.reason.billed) == (State.FAILED, "forbidden", False)
+    assert "The token must be allowed to list runs" in job.reason.message
+    assert emulator.starts(actor) == []
+
+
+def test_unclear_start_that_may_not_be_searched_asks_a_person(ledger, starter, emulator, faults):
+    order(ledger, starter, "no-search", emulator.actor("no-search", items=1))
+    intent = Intent(attempt=1, marker=make_marker(INSTALLATION, "no-search", 1), at=ledger.now() - 100)
+    ledger.change("no-search", Change(to=State.STARTING, due_in_s=0, fields={"intent": intent}), epoch=1)
+    faults(MAY_NOT_LIST)
+    for _ in range(2):
+        advance(starter, "no-search", 1)
+        job = ledger.load("no-search")
+        assert (job.state, job.waiting_for, job.intent) == (State.WAITING, "start-unclear", intent)
+    (asked,) = [entry for entry in ledger.timeline.entries("no-search") if entry.event == "start-unclear"]
+    assert "The token must be allowed to list runs" in asked.data["message"]
+    assert cancel_job(ledger, "no-search", sender=FROM_TERMINAL)
+    advance(starter, "no-search", 1)
+    job = ledger.load("no-search")
+    assert (job.state, job.reason.code, job.reason.billed) == (State.CANCELLED, "cancelled", True)
+    assert "It is unknown whether a run was started and is billing" in job.reason.message
+
+
+def test_revoked_token_of_an_input_with_a_secret_is_told(ledger, starter, emulator, faults):
+    actor = emulator.actor("revoked-secret", items=1)
+    secretive = parse_document({"actor": actor, "input": {"password": {"$secret": "ANY"}}})
+    sink = f"{starter.settings.home.as_uri()}/rows/revoked-secret/"
+    ledger.register([NewJob("revoked-secret", secretive, sink, fresh=True)], due_in_s=60)
+    secrets = {"ANY": {"value": "x", "actors": ["id-of-another"]}}  # so the platform is asked for its id
+    settings = load_settings(apify_token=TOKEN, api_url=emulator.url, home=starter.settings.home, secrets=secrets)
+    refused = {"action": "status", "status": 401, "type": "user-or-token-not-found", "times": 1000}
+    faults({"method": "GET", "path_regex": "~revoked-secret$", **refused})
+    advance(replace(starter, settings=settings), "revoked-secret", 1)
+    job = ledger.load("revoked-secret")
+    assert (job.state, job.reason.code, emulator.starts(actor)) == (State.FAILED, "auth", [])

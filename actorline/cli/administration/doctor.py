@@ -143,7 +143,7 @@ def _fix(error: PlatformError, account: AccountName) -> str:
             return "Install PySocks, or name another proxy (HTTPS_PROXY, ALL_PROXY)."
         case Forbidden():
             return (
-                "The token may do too little: it must be allowed to run Actors, to read and abort their runs, and to "
+                "The token may do too little: it must be allowed to run Actors, to list, read and abort runs, and to "
                 "read datasets, key-value stores and the account's limits."
             )
         case PlatformUnavailable():

@@ -111,7 +111,7 @@ def is_settled(intent: Intent, *, began_at: float, send_by_s: float, settle_s: f
     return began_at >= sent_by + settle_s
 
 
-def _may_be_running(job: Job, facts: Facts) -> bool:
+def may_be_running(job: Job, facts: Facts) -> bool:
     """Return whether a run may be billing: from an intent on nothing is refused any more, and the run is searched for
     first.
     """
@@ -120,7 +120,7 @@ def _may_be_running(job: Job, facts: Facts) -> bool:
 
 def _before_a_run(job: Job, facts: Facts) -> StartStep | None:
     """Return what the job needs instead of a run, or before its start."""
-    if _may_be_running(job, facts):
+    if may_be_running(job, facts):
         return None
     return _end_or_check_sink(job, facts) or (_in_turn(facts) if job.document.starts_run else None)
 
@@ -154,7 +154,7 @@ def _while_the_platform_is_busy(job: Job, facts: Facts) -> StartStep | None:
     """Return what can be done while no thread is free to wait for the platform."""
     if not facts.is_platform_busy:
         return None
-    if _may_be_running(job, facts) or not job.document.starts_run:
+    if may_be_running(job, facts) or not job.document.starts_run:
         return PlanAgain(PUT_OFF_SECS)
     message = "The platform responds slowly or not at all. No run was started; the job tries again."
     return WaitTurn(Code.PLATFORM_UNAVAILABLE, message, was_refused=True)
@@ -173,7 +173,7 @@ def _to_the_lease(job: Job, facts: Facts) -> StartStep | None:
     """Return what takes long, before the span begins in which the start is sent."""
     if facts.knows(TakeLease):
         return None
-    if _may_be_running(job, facts):
+    if may_be_running(job, facts):
         return TakeLease()
     if job.document.input_url and not facts.knows(ReadInput):
         return ReadInput(job.document.input_url)

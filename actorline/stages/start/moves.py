@@ -96,7 +96,7 @@ class StartMoves:
                 return reuse(self.ledger, job, end.earlier)
             case Refuse():
                 return self._end_without_run(job, Event.FAIL, end.reason)
-            case ObeyStopWish(suspects=[]):
+            case ObeyStopWish(suspects=[], doubt=""):
                 return self._end_without_run(job, STOP_EVENTS[end.stop_wish], stop_reason(job, end.stop_wish))
             case ObeyStopWish():
                 return end_job(self.ledger, job, STOP_EVENTS[end.stop_wish], _unsure_reason(job, end))
@@ -198,7 +198,7 @@ class StartMoves:
             case SearchAgain():
                 self._hold(job, SEARCH_AGAIN_SECS)
             case AskPerson():
-                self._ask_person(job, wait.suspects)
+                self._ask_person(job, wait)
             case _:
                 assert_never(wait)
 
@@ -233,12 +233,13 @@ class StartMoves:
         data = {"code": wait.reason.code, "message": wait.reason.message, "seconds": seconds}
         self._hold(job, seconds, TimelineEvent.WAITING, data, fields)
 
-    def _ask_person(self, job: Job, suspects: Sequence[RunId]) -> None:
+    def _ask_person(self, job: Job, ask: AskPerson) -> None:
         """Hold the job and ask a person, which is logged once."""
-        message = f"{name_suspects(suspects)} No second run is started; a person must decide: cancel the job, or wait."
+        doubt = ask.doubt or name_suspects(ask.suspects)
+        message = f"{doubt} No second run is started; a person must decide: cancel the job, or wait."
         is_known = job.waiting_for == Code.START_UNCLEAR
         if not is_known:
-            log.error("start_unclear", job_key=job.key, suspects=suspects)
+            log.error("start_unclear", job_key=job.key, suspects=ask.suspects, doubt=ask.doubt)
         data = {"code": Code.START_UNCLEAR, "message": message}
         event = None if is_known else TimelineEvent.START_UNCLEAR
         self._hold(job, START_HOLD_SECS[-1], event, data, {"waiting_for": Code.START_UNCLEAR})
@@ -300,5 +301,6 @@ class StartMoves:
 
 def _unsure_reason(job: Job, end: ObeyStopWish) -> Reason:
     reason = stop_reason(job, end.stop_wish, may_have_run=True)
-    message = f"{reason.message} {name_suspects(end.suspects)} If one is, it may still be running: see the console."
+    doubt = end.doubt or f"{name_suspects(end.suspects)} If one is, it may still be running: see the console."
+    message = f"{reason.message} {doubt}"
     return Reason(code=reason.code, message=message, billed=reason.billed)

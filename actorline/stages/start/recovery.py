@@ -16,14 +16,12 @@ from actorline.ledger.admission.capacity_line import CapacityLine
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
-from actorline.platform.errors import AuthFailed
 from actorline.settings import Settings
 from actorline.stages.start.decision import SEARCH_AGAIN_SECS, Facts, is_settled
 from actorline.stages.start.look_back import LookBack
 from actorline.stages.start.permit import Permit
-from actorline.stages.start.refusal import refusal_reason
 from actorline.stages.start.search import StartSearch, find_runs
-from actorline.stages.start.steps import FindLostRuns, PlanAgain, Refuse, Search, SearchEarly, WaitTurn
+from actorline.stages.start.steps import FindLostRuns, PlanAgain, Search, SearchEarly, WaitTurn
 from actorline.stages.start_lease import START_LEASE_SECS, holding_on
 
 # also where nothing was lost: an emptied Redis looks like a new one
@@ -63,7 +61,7 @@ class Recovery:
             found = look_back.lost_runs(job)
         return replace(facts, is_late=permit.send_by.is_past(), found=found)
 
-    def _look_back(self, job: Job, look_back: LookBack, permit: Permit) -> WaitTurn | Refuse | None:
+    def _look_back(self, job: Job, look_back: LookBack, permit: Permit) -> WaitTurn | None:
         """Search the account's runs, once for all its jobs. Return what keeps this execution from it."""
         looking = look_back.lease()
         if not looking.acquire():
@@ -71,8 +69,6 @@ class Recovery:
         try:
             with holding_on(self.ledger, job, permit.lease, looking):
                 look_back.run(permit.gap)
-        except AuthFailed as error:  # the start would be refused as well
-            return Refuse(refusal_reason(error))
         finally:
             looking.release()
         CapacityLine(self.ledger, job.document.account).let_in()

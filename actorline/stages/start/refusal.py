@@ -32,11 +32,18 @@ _ADVICE: Final[Mapping[str, str]] = {
     "unknown-build-tag": "Look at the Actor's builds in the console: options.build names one by its tag or number.",
 }
 """What a person can do, by the platform's error type: `docs/platform-facts.md#errors`."""
+_MAY_LIST: Final = "The token must be allowed to list runs: give it that right in the console, under Settings."
 
 
 def refusal_reason(error: platform_errors.PlatformError, code: Code | None = None) -> Reason:
     """Return why no run was started. `code`: what the error means here, where its kind doesn't say it."""
-    advice = _ADVICE.get(error.type or "")
-    message = f"{error}. No run was started." + (f" {advice}" if advice else "")
+    message = f"{error}. No run was started. {advice_on(error)}".rstrip()
     found = code or next((code for kind, code in _CODES.items() if isinstance(error, kind)), Code.INPUT_INVALID)
     return Reason(code=found, message=message, platform_type=error.type, billed=False)
+
+
+def advice_on(error: platform_errors.PlatformError) -> str:
+    """Return what a person can do about a refusal; empty: nothing is known."""
+    if error.type == "insufficient-permissions" and "/actor-runs" in error.request:
+        return _MAY_LIST
+    return _ADVICE.get(error.type or "", "")

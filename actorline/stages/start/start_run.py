@@ -28,6 +28,7 @@ from actorline.stages.reuse import find_delivery
 from actorline.stages.start.decision import START_STATES, Facts, Turn, next_start_step
 from actorline.stages.start.delta_base import check_base
 from actorline.stages.start.moves import StartMoves
+from actorline.stages.start.outcomes import QUESTION_REFUSED, move_without_answer
 from actorline.stages.start.outside_input import read_input
 from actorline.stages.start.permit import Permit
 from actorline.stages.start.post import Post
@@ -46,6 +47,7 @@ from actorline.stages.start.steps import (
     FindLostRuns,
     FindRun,
     Inquiry,
+    Move,
     ReadInput,
     Refuse,
     Search,
@@ -80,11 +82,20 @@ class Starter:
         job, runs = startable
         facts = Facts(self.ledger.now(), runs, self.settings.send_by_secs, is_platform_busy=is_platform_busy)
         with ExitStack() as held:
+            announced: list[Intent] = []
+            move = self._next_move(job, facts, held, announced)
+            return StartMoves(self.ledger, self.settings, self.installation, announced).make(job, move)
+
+    def _next_move(self, job: Job, facts: Facts, held: ExitStack, announced: list[Intent]) -> Move:
+        """Find out what the start must know and send it, if nothing else comes of it; return what the job does then."""
+        try:
             while isinstance(step := next_start_step(job, facts), Inquiry):
                 facts = self._find_out(job, facts, step, held)
-            announced: list[Intent] = []
-            move = self._post.send(job, step, announced) if isinstance(step, Announce) else step
-            return StartMoves(self.ledger, self.settings, self.installation, announced).make(job, move)
+            return self._post.send(job, step, announced) if isinstance(step, Announce) else step
+        except QUESTION_REFUSED as error:
+            if announced:
+                raise
+            return move_without_answer(job, facts, error)
 
     def _find_out(self, job: Job, facts: Facts, asked: Inquiry, held: ExitStack) -> Facts:  # noqa: PLR0911 - a table
         """Return the facts with one more that is known. What is `held` is released when the job is left."""

@@ -113,10 +113,13 @@ class Announce:
 
 @dataclass(frozen=True)
 class ObeyStopWish:
-    """End the job as its stop wish asks. `suspects`: runs that may be the job's, and are still running."""
+    """End the job as its stop wish asks. `suspects`: runs that may be the job's, and are still running. `doubt`: why it
+    is unknown whether there is one.
+    """
 
     stop_wish: StopWish
     suspects: Sequence[RunId] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -214,9 +217,12 @@ class SearchAgain:
 
 @dataclass(frozen=True)
 class AskPerson:
-    """It is unknown whether one of these runs is the job's: a person must decide."""
+    """It is unknown whether one of these runs is the job's: a person must decide. `doubt`: why it is unknown whether
+    there is one.
+    """
 
-    suspects: Sequence[RunId]
+    suspects: Sequence[RunId] = ()
+    doubt: str = ""
 
 
 @dataclass(frozen=True)

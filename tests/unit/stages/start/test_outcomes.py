@@ -7,16 +7,35 @@ from pydantic import SecretStr
 from redis.exceptions import LockError
 
 from actorline.errors import Code, Refused
-from actorline.jobs.job import Intent
+from actorline.jobs.job import Intent, StopWish
 from actorline.jobs.step import LostJob
+from actorline.ledger.continuity import HistoryGap
 from actorline.ledger.durability import NotDurable
 from actorline.platform import errors
-from actorline.platform.start import StartDeferred, StartRefused, StartUnclear
+from actorline.platform.start import SendBy, StartDeferred, StartRefused, StartUnclear
 from actorline.settings import load_settings
-from actorline.stages.start.decision import OTHER_START_SECS
-from actorline.stages.start.outcomes import NO_MEMORY, START_FAILURES, Failure, move_after
+from actorline.stages.start.decision import OTHER_START_SECS, Facts
+from actorline.stages.start.outcomes import (
+    NO_MEMORY,
+    QUESTION_REFUSED,
+    START_FAILURES,
+    Failure,
+    QuestionRefused,
+    move_after,
+    move_without_answer,
+)
+from actorline.stages.start.permit import Permit
 from actorline.stages.start.refusal import refusal_reason
-from actorline.stages.start.steps import PlanAgain, Refuse, StepBack, TryLater, Unclear, WaitTurn
+from actorline.stages.start.steps import (
+    AskPerson,
+    ObeyStopWish,
+    PlanAgain,
+    Refuse,
+    StepBack,
+    TryLater,
+    Unclear,
+    WaitTurn,
+)
 
 INTENT = Intent(attempt=1, marker="m", at=1_000)
 SECRETIVE = errors.InvalidRequest("input.password is s3cret-of-ours", status=400, type="invalid-input")
@@ -70,3 +89,36 @@ def test_start_that_is_not_on_disk_is_tried_later(settings):
 
 def test_each_failure_is_caught():
     assert set(START_FAILURES) == set(get_args(Failure))
+    assert set(QUESTION_REFUSED) == set(get_args(QuestionRefused))
+
+
+MAY_NOT_LIST = errors.Forbidden(
+    "No", status=403, type="insufficient-permissions", request="GET https://api.apify.com/v2/actor-runs"
+)
+REVOKED = errors.AuthFailed("Who?", status=401, type="user-or-token-not-found")
+HOLDER = Permit(lease=None, send_by=SendBy(10), gap=HistoryGap("500"))
+
+
+@pytest.mark.parametrize("error", [MAY_NOT_LIST, REVOKED, errors.InvalidRequest("400")])
+@pytest.mark.parametrize("permit", [HOLDER, None])
+def test_refused_question_before_an_intent_ends_the_job(make_job, error, permit):
+    facts = Facts(1_100, (), 10, permit=permit)
+    assert move_without_answer(make_job(), facts, error) == Refuse(refusal_reason(error))
+
+
+@pytest.mark.parametrize(
+    ("error", "stop_wish", "permit", "move", "wish"),
+    [
+        (MAY_NOT_LIST, None, HOLDER, AskPerson, None),
+        (MAY_NOT_LIST, StopWish.CANCEL, HOLDER, ObeyStopWish, StopWish.CANCEL),
+        (MAY_NOT_LIST, StopWish.CANCEL, None, PlanAgain, None),  # another execution is starting it
+        (REVOKED, None, HOLDER, AskPerson, None),
+        (REVOKED, StopWish.CANCEL, HOLDER, AskPerson, None),  # another token can still stop the run
+    ],
+)
+def test_refused_search_for_a_start_asks_a_person(make_job, error, stop_wish, permit, move, wish):
+    job = make_job(intent=INTENT.model_dump(), stop_wish=stop_wish)
+    found = move_without_answer(job, Facts(1_100, (), 10, permit=permit), error)
+    assert type(found) is move
+    assert getattr(found, "stop_wish", None) == wish
+    assert isinstance(found, PlanAgain) or str(error) in found.doubt

@@ -3,7 +3,7 @@
 import pytest
 
 from actorline.errors import Code
-from actorline.platform.errors import PlatformBusy, RateLimited, UnusableResponse, classify
+from actorline.platform.errors import Forbidden, PlatformBusy, RateLimited, UnusableResponse, classify
 from actorline.stages.start.refusal import refusal_reason
 
 
@@ -26,3 +26,11 @@ def test_refusal_says_what_to_do_and_that_nothing_runs(status, type_, advice):
 @pytest.mark.parametrize("outage", [RateLimited, PlatformBusy, UnusableResponse])
 def test_an_outage_of_any_kind_is_no_fault_of_the_order(outage):
     assert refusal_reason(outage("not now")).code is Code.PLATFORM_UNAVAILABLE
+
+
+def test_token_that_may_not_list_runs_is_told_what_it_lacks():
+    facts = {"status": 403, "type": "insufficient-permissions"}
+    listing = Forbidden("No", **facts, request="GET https://api.apify.com/v2/actor-runs")
+    starting = Forbidden("No", **facts, request="POST https://api.apify.com/v2/actors/a~b/runs")
+    assert "The token must be allowed to list runs" in refusal_reason(listing).message
+    assert "Give the token the right to run it" in refusal_reason(starting).message
