@@ -16,9 +16,12 @@ from actorline.jobs.states import TERMINAL, State
 from actorline.jobs.times import iso_time, minute_text
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.stored_job import UnreadableJob
+from actorline.logs import Logger
 
 ENDS: Final = tuple(sorted(TERMINAL))
 FAILURES: Final = (State.FAILED, State.EXPIRED)
+
+log = Logger(__name__)
 
 
 class Batch(BaseModel):
@@ -122,6 +125,17 @@ def load_batch(ledger: Ledger, key: JobKey) -> Batch | None:
         return Batch.model_validate({**filled, "live": live, "notice": filled}, context=STORED)
     except ValueError as error:
         raise UnreadableJob(key) from error
+
+
+def load_batch_if_possible(ledger: Ledger, key: JobKey) -> Batch | None:
+    """Return the batch, if there is one and this version can read it; one that it can't is logged: it must not hide
+    the rest.
+    """
+    try:
+        return load_batch(ledger, key)
+    except UnreadableJob:
+        log.warning("unreadable_batch", batch_key=key)
+        return None
 
 
 class BatchResult(BaseModel):

@@ -4,16 +4,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.batches.batch import Batch, load_batch
+from actorline.batches.batch import Batch, load_batch_if_possible
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import Cursor
-from actorline.ledger.stored_job import UnreadableJob
-from actorline.logs import Logger
 
 BATCHES_A_BLOCK: Final = 100
 BATCHES_SEEN_MAX: Final = 500  # a page looks at hardly more, however few are of the accounts
-
-log = Logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ def list_batches(
     """List batches; `accounts`: only of these (lower case), None: of all; `text`: a part of the key."""
     found: list[Batch] = []
     for seen, place in enumerate(_places(ledger, after), 1):
-        batch = _readable(ledger, place) if text in place.key else None
+        batch = load_batch_if_possible(ledger, place.key) if text in place.key else None
         if batch and (accounts is None or batch.document.account.lower() in accounts):
             found.append(batch)
         if len(found) == limit or seen == BATCHES_SEEN_MAX:
@@ -46,12 +42,3 @@ def _places(ledger: Ledger, after: Cursor | None) -> Iterator[Cursor]:
         if len(block) < BATCHES_A_BLOCK:
             return
         after = block[-1]
-
-
-def _readable(ledger: Ledger, place: Cursor) -> Batch | None:
-    """Return the batch; None for one that can't be read, which is logged: it must not hide the rest."""
-    try:
-        return load_batch(ledger, place.key)
-    except UnreadableJob:
-        log.warning("unreadable_batch", batch_key=place.key)
-        return None

@@ -13,7 +13,7 @@ from actorline.identifiers import AccountName, JobKey
 from actorline.jobs.job_key import is_key
 from actorline.jobs.member_key import batch_key_of
 from actorline.jobs.sender import Sender
-from actorline.jobs.states import State
+from actorline.jobs.states import TERMINAL, State
 from actorline.jobs.timeline_event import TimelineEvent, level_of
 from actorline.ledger.callers import caller_arguments
 from actorline.ledger.store import Store, call_token, flat
@@ -175,10 +175,22 @@ class Batches:
         """Note that the message is here: what happens from now on needs another one."""
         self._redis.delete(self._store.name("batch_sent", key))
 
-    def queued_before(self, before: float, limit: int) -> list[JobKey]:
-        """Return keys of batches that were queued before a time, the oldest first."""
+    def queued_before(self, before: float, limit: int, *, offset: int = 0) -> list[JobKey]:
+        """Return keys of batches that were queued before a time, the oldest first, from the `offset`th on."""
         name = self._store.name("batches")
-        return cast("list[JobKey]", self._redis.zrangebyscore(name, "-inf", before, start=0, num=limit))
+        return cast("list[JobKey]", self._redis.zrangebyscore(name, "-inf", before, start=offset, num=limit))
+
+    def ended_before(self, keys: Sequence[JobKey], before: float) -> list[JobKey]:
+        """Return those of the batches that ended before a time, or that are gone."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hmget(self._store.name("batch", key), "state", "ended_at")
+            found = zip(keys, pipe.execute(), strict=True)
+        return [
+            key
+            for key, (state, ended_at) in found
+            if state is None or (state in TERMINAL and float(ended_at or before) < before)
+        ]
 
     def newest(self, limit: int) -> list[JobKey]:
         """Return the keys of the newest batches, the newest first."""

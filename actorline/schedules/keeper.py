@@ -9,7 +9,7 @@ from typing import Any, Final, assert_never
 
 import redis
 
-from actorline.batches.batch import Batch, load_batch
+from actorline.batches.batch import Batch, load_batch_if_possible
 from actorline.batches.document import parse_batch
 from actorline.batches.find import cancel_any, load_any
 from actorline.batches.inputs.listed import listed_inputs
@@ -22,6 +22,7 @@ from actorline.jobs.sender import Sender
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.stored_job import UnreadableJob
 from actorline.logs import Logger
 from actorline.orders.submit import SubmittedJob, submit
 from actorline.schedules.book import Book, BookEntry, Reading
@@ -113,6 +114,9 @@ class Keeper:
     def _look_after_one(self, name: str, reading: Reading, job: Job | Batch | None) -> float:
         try:
             return self._look_after(name, reading, job)
+        except UnreadableJob as error:  # it has the key of this due time
+            log.warning("schedule_waits", schedule=name, message=str(error))
+            return CLOCK_LOOK_SECS
         except (redis.RedisError, Unavailable):
             raise
         except Exception:  # one failing schedule must not stop the others
@@ -128,7 +132,9 @@ class Keeper:
             and entry.place.started != entry.place.refused  # the job with its key is not ours
         }
         found = zip(keys, self._ledger.load_many(list(keys.values())), strict=True)
-        batches = ((name, load_batch(self._ledger, key)) for name, key in keys.items() if self._is_batch(name))
+        batches = (
+            (name, load_batch_if_possible(self._ledger, key)) for name, key in keys.items() if self._is_batch(name)
+        )
         return {name: job for name, job in (*found, *batches) if job}
 
     def _is_batch(self, name: str) -> bool:

@@ -81,6 +81,16 @@ class Care:
                 assert_never(need)
         return ()
 
+    def for_batches(self, keys: Iterable[JobKey]) -> None:
+        """Do what each batch needs now; a failure of one must not stop the others, nor the rest of a sweep."""
+        for key in keys:
+            try:
+                self.for_batch(key)
+            except UnreadableJob as error:
+                log.error("unreadable_batch", batch_key=key, message=str(error))  # noqa: TRY400 - foreseeable
+            except Exception:
+                log.exception("batch_not_cared_for", batch_key=key)
+
     def for_batch(self, key: JobKey) -> None:
         """Do what a batch needs now: the message that takes it on, or its callers' answers."""
         batch = load_batch(self.ledger, key)

@@ -2,7 +2,6 @@
 
 from typing import Final
 
-from actorline.batches.batch import load_batch
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
@@ -22,10 +21,8 @@ def forget_old_jobs(ledger: Ledger, *, retention_days: float, limit: int) -> Non
 
 def _forget_batches(ledger: Ledger, before: float, limit: int) -> None:
     """Forget batches first: their members are kept as long as they are."""
-    for key in ledger.batches.queued_before(before, limit):
-        batch = load_batch(ledger, key)
-        if batch is None or (batch.is_terminal and (batch.ended_at or before) < before):
-            ledger.batches.forget(key)
+    for key in ledger.batches.ended_before(ledger.batches.queued_before(before, limit), before):
+        ledger.batches.forget(key)
 
 
 def _forget(ledger: Ledger, state: State, before: float, limit: int) -> None:

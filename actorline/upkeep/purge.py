@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from actorline.batches.batch import Batch, load_batch
+from actorline.batches.batch import Batch, load_batch_if_possible
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
@@ -26,7 +26,7 @@ class Purge:
     def batches(self) -> Iterator[Batch]:
         """Yield the batches that are purged."""
         for key in self.ledger.batches.queued_before(self.before, UNLIMITED):
-            batch = load_batch(self.ledger, key)
+            batch = load_batch_if_possible(self.ledger, key)
             if batch and batch.state in self.states and batch.ended_at and batch.ended_at < self.before:
                 yield batch
 

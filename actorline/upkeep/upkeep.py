@@ -78,8 +78,8 @@ class Upkeep:
         }
 
     def _care_for_batches(self) -> None:
-        for key in self.ledger.agenda.take("batch_due", again_s=BATCH_AGAIN_SECS):
-            self.care.for_batch(JobKey(key))
+        due = self.ledger.agenda.take("batch_due", again_s=BATCH_AGAIN_SECS)
+        self.care.for_batches(map(JobKey, due))
 
     def _look_at_lines(self) -> None:
         for account in waiting_accounts(self.ledger):

@@ -31,9 +31,11 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
+from actorline.ledger.stored_job import UnreadableJob
 from actorline.orders.retry import retry_job
 from actorline.settings import load_settings
 from actorline.upkeep.old_jobs import forget_old_jobs
+from actorline.upkeep.purge import Purge
 
 ENDS = sorted(TERMINAL)
 NUMBERS = itertools.count()
@@ -256,6 +258,20 @@ def test_batch_under_a_forgotten_key_has_all_of_its_budget(ledger):
         ended = BatchChange(to=State.FAILED, fields={"ended_at": "@now"})
         ledger.batches.change(batch, ended, states={State.RUNNING})
         forget_old_jobs(ledger, retention_days=-1, limit=1000)
+
+
+def test_unreadable_batch_keeps_no_other_from_being_forgotten(ledger):
+    """As an older worker meets it that works beside a newer one."""
+    newer, ended = new_batch(ledger, "newer"), new_batch(ledger, "beside-newer")
+    ledger.redis.hset(ledger.name("batch", newer), "state", "RESTING")
+    ledger.batches.change(ended, BatchChange(to=State.FAILED, fields={"ended_at": NOW}), states={State.RUNNING})
+    with pytest.raises(UnreadableJob):
+        load_batch(ledger, newer)
+    purge = Purge(ledger, before=ledger.now() + 1, states=TERMINAL)
+    assert [batch.key for batch in purge.batches() if batch.key == ended] == [ended]
+    forget_old_jobs(ledger, retention_days=-1, limit=1000)
+    assert (ledger.batches.exists(newer), ledger.batches.exists(ended)) == (True, False)
+    ledger.batches.forget(newer)
 
 
 def test_batch_of_many_inputs_takes_a_few_kb_of_redis(ledger):

@@ -216,6 +216,24 @@ def test_due_time_may_order_a_batch(line):
     assert load_batch(line.ledger, key).state is State.QUEUED
 
 
+@pytest.mark.parametrize("is_ordered", [False, True])
+def test_unreadable_batch_of_a_schedule_stops_no_other(line, is_ordered):
+    """As a beat meets it that works beside a newer one."""
+    due, rhythm = hours_ago(line, 1)
+    booked = {"seen": int(due.timestamp()), "started": int(due.timestamp()), "is_ordered": False}
+    set_back(line, "pages", rhythm, **booked)
+    pages = Schedule(**rhythm, batch={"template": {"actor": "demo/rows"}, "inputs": [{}]})
+    assert Beat(line, pages=pages).woken == [due_key("pages", due)]
+    line.ledger.redis.hset(line.ledger.name("batch", due_key("pages", due)), "state", "RESTING")
+    if not is_ordered:  # as if that beat had died before it kept that it had ordered, and the file was changed
+        entry = Book(line.ledger).read().entries["pages"]
+        Book(line.ledger).keep("pages", entry, entry.place.model_copy(update={"is_ordered": False}))
+        pages = Schedule(**rhythm, batch={"template": {"actor": "demo/changed"}, "inputs": [{}]})
+    beat = Beat(line, pages=pages, often=schedule("allow"))
+    wait_for(lambda: beat.look() and beat.woken, within=20, what="the other schedule's order")
+    assert all(key.startswith("often@") for key in beat.woken)
+
+
 def test_an_order_of_a_dead_beat_is_placed_by_the_next(line):
     due, rhythm = hours_ago(line, 1)
     decided = {"seen": int(due.timestamp()), "started": int(due.timestamp()), "is_ordered": False}

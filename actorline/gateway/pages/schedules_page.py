@@ -13,7 +13,7 @@ from fastapi import APIRouter, Path
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from actorline.batches.batch import Batch, load_batch
+from actorline.batches.batch import Batch, load_batch_if_possible
 from actorline.batches.submit import SubmittedBatch, submit_batch
 from actorline.errors import Code, Refused
 from actorline.gateway.auditing import note_change
@@ -223,7 +223,7 @@ def _last(ledger: Ledger, name: str, schedule: Schedule, position: SchedulePosit
     """Return the jobs, or batches, of the latest due times that were ordered."""
     keys = list(islice(_due_keys(name, schedule, position), LAST_SHOWN))
     found: list[Job | Batch | None] = (
-        [load_batch(ledger, key) for key in keys] if schedule.batch else [*ledger.load_many(keys)]
+        [load_batch_if_possible(ledger, key) for key in keys] if schedule.batch else [*ledger.load_many(keys)]
     )
     return [each for each in found if each is not None]
 

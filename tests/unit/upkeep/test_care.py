@@ -32,6 +32,14 @@ def test_failure_of_one_job_does_not_stop_the_others(care, ledger):
     assert [call.args for call in ledger.agenda.drop.call_args_list] == [("due", "gone"), ("batch_due", "gone")]
 
 
+def test_failure_of_one_batch_does_not_stop_the_others(care, ledger, monkeypatch):
+    found = Mock(side_effect=[RuntimeError("x"), UnreadableJob("newer"), SimpleNamespace(is_terminal=False)])
+    monkeypatch.setattr("actorline.upkeep.care.load_batch", found)
+    care.for_batches(["broken", "newer", "live"])
+    care.outbox.send_batch.assert_called_once_with("live")
+    ledger.agenda.drop.assert_not_called()  # for a worker that can read it
+
+
 def test_figures_of_many_jobs_are_read_by_one_message(care, ledger, monkeypatch):
     monkeypatch.setattr("actorline.upkeep.care.secs_until_settled", lambda job, _: 0 if job.key != "later" else 7)
     monkeypatch.setattr("actorline.upkeep.care.empty_at", lambda _: {})
