@@ -57,7 +57,7 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("parked_keys:{account}", "hash", "run id -> keys of the parked jobs that wait for it", ALWAYS),
         RedisKey("fleet:{account}", "hash", "the parked jobs' intervals, and when their runs were listed", ALWAYS),
         RedisKey("listing:{account}", "string", "exists while these were listed within their interval", "an interval"),
-        RedisKey("forget_from:{state}", "string", "how many of the oldest jobs the purge has skipped", ALWAYS),
+        RedisKey("forget_from:{state}", "string", "how many of the oldest jobs, or `batches`, were skipped", ALWAYS),
     ),
     "Batches": (
         RedisKey("batch:{key}", "hash", "the batch: fields of `batches/batch.py`, and its members' counters", BATCH),

@@ -28,13 +28,15 @@ class Retention:
             ends = pipe.execute()
         return [key for key, ended_at in zip(keys, ends, strict=True) if float(ended_at or 0) < before]
 
-    def place(self, state: State) -> int:
-        """Return how many of the oldest jobs in a state were passed over, because they ended lately."""
-        return int(self._store.redis.get(self._store.name("forget_from", state)) or 0)
+    def place(self, kind: str) -> int:
+        """Return how many of the oldest were passed over, because they live or ended lately. `kind`: jobs in a state,
+        or `batches`.
+        """
+        return int(self._store.redis.get(self._store.name("forget_from", kind)) or 0)
 
-    def keep_place(self, state: State, offset: int) -> None:
+    def keep_place(self, kind: str, offset: int) -> None:
         """Remember how far this sweep came, for the next one to begin there."""
-        self._store.redis.set(self._store.name("forget_from", state), offset)
+        self._store.redis.set(self._store.name("forget_from", kind), offset)
 
     def forget_input(self, key: JobKey) -> None:
         """Drop the input of a job that no retry can start again."""

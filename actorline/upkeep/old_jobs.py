@@ -7,7 +7,8 @@ from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.ledger import Ledger
 
 DAY_SECS = 86_400
-SETS_BY_AGE: Final = ("batches", *(f"state:{state}" for state in TERMINAL))
+BATCHES: Final = "batches"
+SETS_BY_AGE: Final = (BATCHES, *(f"state:{state}" for state in TERMINAL))
 """The ledger's sets by age in which it looks."""
 
 
@@ -21,8 +22,12 @@ def forget_old_jobs(ledger: Ledger, *, retention_days: float, limit: int) -> Non
 
 def _forget_batches(ledger: Ledger, before: float, limit: int) -> None:
     """Forget batches first: their members are kept as long as they are."""
-    for key in ledger.batches.ended_before(ledger.batches.queued_before(before, limit), before):
+    offset = ledger.retention.place(BATCHES)
+    keys = ledger.batches.queued_before(before, limit, offset=offset)
+    ended = ledger.batches.ended_before(keys, before)
+    for key in ended:
         ledger.batches.forget(key)
+    _keep_place(ledger, BATCHES, offset, passed_over=len(keys) - len(ended), is_end=len(keys) < limit)
 
 
 def _forget(ledger: Ledger, state: State, before: float, limit: int) -> None:
@@ -30,10 +35,14 @@ def _forget(ledger: Ledger, state: State, before: float, limit: int) -> None:
     keys = ledger.retention.queued_before(state, before, limit, offset=offset)
     jobs = ledger.load_many(ledger.retention.ended_before(keys, before))
     forgotten = sum(ledger.retention.forget(job) for job in jobs if job and not _has_batch(ledger, job))
-    # jobs that were ordered long ago but ended recently are skipped, so that later ones are reached
-    following = offset + len(keys) - forgotten if len(keys) == limit else 0
+    _keep_place(ledger, state, offset, passed_over=len(keys) - forgotten, is_end=len(keys) < limit)
+
+
+def _keep_place(ledger: Ledger, kind: str, offset: int, *, passed_over: int, is_end: bool) -> None:
+    """Skip what was ordered long ago but lives, or ended recently, so that later ones are reached."""
+    following = 0 if is_end else offset + passed_over
     if following != offset:
-        ledger.retention.keep_place(state, following)
+        ledger.retention.keep_place(kind, following)
 
 
 def _has_batch(ledger: Ledger, job: Job) -> bool:

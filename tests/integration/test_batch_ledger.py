@@ -274,6 +274,27 @@ def test_unreadable_batch_keeps_no_other_from_being_forgotten(ledger):
     ledger.batches.forget(newer)
 
 
+def test_batches_behind_old_ones_that_live_are_forgotten(ledger):
+    for key in ledger.batches.queued_before(ledger.now(), -1):
+        ledger.batches.forget(key)
+    now, day_s = ledger.now(), 86_400
+    ends = {"aged-lives": None, "aged-ended-lately": now - day_s, "aged-over": now - 35 * day_s, "aged-late": now}
+    for number, (key, ended_at) in enumerate(ends.items()):
+        new_batch(ledger, key)
+        if ended_at:
+            ended = BatchChange(to=State.FAILED, fields={"ended_at": ended_at})
+            ledger.batches.change(key, ended, states={State.RUNNING})
+        ledger.redis.zadd(ledger.name("batches"), {key: now - (40 - number) * day_s})
+    for _ in range(3):  # the second reaches the one that is over, the third begins anew
+        forget_old_jobs(ledger, retention_days=30, limit=2)
+    assert [key for key in ends if not ledger.batches.exists(key)] == ["aged-over"]
+    over = BatchChange(to=State.FAILED, fields={"ended_at": now - 35 * day_s})
+    ledger.batches.change("aged-lives", over, states={State.RUNNING})
+    for _ in range(2):
+        forget_old_jobs(ledger, retention_days=30, limit=2)
+    assert [key for key in ends if ledger.batches.exists(key)] == ["aged-ended-lately", "aged-late"]
+
+
 def test_batch_of_many_inputs_takes_a_few_kb_of_redis(ledger):
     batch = new_batch(ledger, "small")
     ledger.batches.change(batch, BatchChange(fields={"inputs": 500_000}), states={State.RUNNING})
