@@ -1,25 +1,14 @@
-"""`actorline.advance_batch(key)`: make, run again or stop a batch's members; `actorline.store_batch(key)`: what of it
-takes long: its inputs before the first member, its manifest after the last one.
-"""
-
-from functools import cache
-from typing import Final
+"""`actorline.advance_batch(key)`: make, run again or stop a batch's members."""
 
 from celery import current_app, shared_task
-from celery.exceptions import Reject
 
 from actorline.batches.advance import BatchAdvancer
 from actorline.batches.batch import load_batch
 from actorline.batches.decision import Close, Nothing, Rest, StoreInputs
-from actorline.batches.inputs.reading_places import ReadingPlaces
-from actorline.batches.store import BatchStore
 from actorline.identifiers import JobKey
-from actorline.shutdown import GivenBack
 from tasks.shell.batches import report_batch, send_batch
 from tasks.shell.care import care
-from tasks.shell.environment import installation, ledger, new_execution, settings
-
-READERS_SHARE: Final = 4  # one thread in so many may read a source of inputs; the others are left for pages
+from tasks.shell.environment import ledger, settings
 
 
 @shared_task(name="actorline.advance_batch", ignore_result=True)
@@ -34,23 +23,3 @@ def advance_batch(key: JobKey) -> None:
             send_batch(key)
     if batch := load_batch(ledger(), key):
         report_batch(batch)
-
-
-@shared_task(name="actorline.store_batch", ignore_result=True)
-def store_batch(key: JobKey) -> None:
-    try:
-        moved = BatchStore(ledger(), settings(), installation(), _places()).work(key, new_execution())
-    except GivenBack as error:
-        raise Reject(requeue=True) from error
-    if not moved:
-        return
-    batch = load_batch(ledger(), key)
-    if batch and batch.is_terminal:
-        care().for_batch(key)
-    else:
-        send_batch(key)
-
-
-@cache
-def _places() -> ReadingPlaces:
-    return ReadingPlaces(max(settings().fetch_concurrency // READERS_SHARE, 1))

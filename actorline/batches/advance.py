@@ -4,7 +4,7 @@ A member that exists is joined, so a second execution makes none twice; the ledg
 stop, so none is left behind.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -38,7 +38,7 @@ from actorline.jobs.states import State
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.batches import BatchChange, NoPlaceInBatch
 from actorline.ledger.ledger import Ledger
-from actorline.ledger.registration import Bounds
+from actorline.ledger.registration import Bounds, NewJob, RegisterResult
 from actorline.logs import Logger
 from actorline.orders.cancel import cancel_job
 from actorline.orders.retry import retry_job
@@ -96,30 +96,31 @@ class BatchAdvancer:
         """Make the members, and return why it can't go on for now; None: all are made, or the batch is to stop."""
         try:
             inputs = soon(batch.sink, partial(InputFile(batch.sink).read, step.first, step.count))
+            orders = new_members(batch, step.first, inputs, self.settings)
+            bounds = Bounds(redis_bytes=self.settings.redis_max_bytes)
+            registered = self.ledger.register(orders, due_in_s=SEND_CARE_SECS, bounds=bounds)
         except SilentSink as error:
             log.warning("inputs_not_read", batch_key=batch.key, error=str(error))
             return Code.SINK_FAILED
-        try:
-            orders = new_members(batch, step.first, inputs, self.settings)
         except Refused as refused:  # an older version accepted the input
             stop_batch(self.ledger, batch.key, StopWish.CANCEL, reason=refused.reason)
             return None
-        try:
-            registered = self.ledger.register(
-                orders, due_in_s=SEND_CARE_SECS, bounds=Bounds(redis_bytes=self.settings.redis_max_bytes)
-            )
         except Overloaded:
             return Code.OVERLOAD
+        return self._start(batch, orders, registered)
+
+    def _start(self, batch: Batch, orders: Sequence[NewJob], registered: Sequence[RegisterResult]) -> Code | None:
+        """Send on what was made, up to the first one that has no room or must not be made."""
         for order, each in zip(orders, registered, strict=True):
             match each.outcome:
                 case "created":
                     self.start(order.key)
                 case "joined":
                     pass
-                case "stopped":
-                    return None
                 case "full":
                     return Code.QUOTA
+                case "stopped":
+                    return None
                 case _:
                     stop_batch(self.ledger, batch.key, StopWish.CANCEL, reason=taken_key(batch.key, order.key).reason)
                     return None

@@ -21,6 +21,7 @@ from actorline.logs import Logger
 from actorline.orders.submit import SubmittedJob, submit
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
+from actorline.platform.errors import PlatformError
 from actorline.platform.marker import list_unended, make_marker
 from actorline.platform.runs import RunSummary, abort_run, get_run
 from actorline.platform.statuses import TERMINAL_STATUSES
@@ -121,8 +122,11 @@ def abort_or_adopt(ledger: Ledger, platform: Platform, settings: Settings, orpha
     if orphan.key is not None or settings.orphans == "report":
         return None
     if settings.orphans == "abort":
-        if not abort_run(platform, orphan.run.id).ended_by_itself:
-            ledger.runs.count_stopped(orphan.account)
+        try:
+            if not abort_run(platform, orphan.run.id).ended_by_itself:
+                ledger.runs.count_stopped(orphan.account)
+        except PlatformError as error:
+            log.warning("orphan_not_aborted", run_id=orphan.run.id, error=str(error))
         return None
     try:
         submitted = adopt(ledger, settings, orphan)
