@@ -51,16 +51,13 @@ def complete() -> None:
 
 
 def run_command() -> None:
-    """Run the command. Foreseeable faults show no traceback, and each has its exit code (cli/terminal/exits.py)."""
+    """Run the command. A fault is told in words, and has its exit code (cli/terminal/exits.py)."""
     prepare_streams()
     if COMPLETION_VARIABLE in os.environ:
         complete()
     try:
         app()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - it is told, with its traceback
         from actorline.cli.terminal.faults import exit_code_of
 
-        code = exit_code_of(error, as_json="--json" in sys.argv)
-        if code is None:
-            raise
-        sys.exit(code)
+        sys.exit(exit_code_of(error, as_json="--json" in sys.argv))

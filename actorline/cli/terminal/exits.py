@@ -17,6 +17,7 @@ class Exit(IntEnum):
     REFUSED = 5  # nothing started or billed
     PARTIAL = 6  # some rows were delivered
     UNAVAILABLE = exit_codes.UNAVAILABLE
+    INTERNAL = 70  # our fault
     INTERRUPTED = 130
 
 
@@ -34,6 +35,8 @@ UNAVAILABLE_CODES = frozenset(
 def exit_of_reason(reason: Reason) -> Exit:
     if reason.code in REFUSALS and not reason.billed:
         return Exit.REFUSED
+    if reason.code == Code.INTERNAL:
+        return Exit.INTERNAL
     return Exit.UNAVAILABLE if reason.code in UNAVAILABLE_CODES else Exit.FAILED
 
 

@@ -1,17 +1,21 @@
 """How a fault that ends a command is shown, and its exit code."""
 
+import sys
+import traceback
+
 import redis
 
 from actorline.cli.terminal.exits import Exit, exit_of_reason
 from actorline.cli.terminal.output import print_refusal, say
 from actorline.cli.terminal.streams import OutputFailed, drop_output
+from actorline.cli.terminal.visible import visible
 from actorline.errors import Code, Reason, Refused, SettingsError, Unavailable
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
 
 
-def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:
-    """Print what the fault means and return its exit code; None, and print nothing, if it isn't a foreseeable one."""
+def exit_code_of(error: Exception, *, as_json: bool) -> Exit:
+    """Print what the fault means and return its exit code. An unforeseen one is ours, and has its traceback."""
     from kombu.exceptions import OperationalError
 
     match error:
@@ -36,4 +40,11 @@ def exit_code_of(error: Exception, *, as_json: bool) -> Exit | None:
             )
             print_refusal(Reason(code=Code.LEDGER_NOT_DURABLE, message=message, billed=False), as_json=as_json)
             return Exit.UNAVAILABLE
-    return None
+        case _:
+            message = (
+                f"A fault of Actorline's own: {type(error).__name__}. The command has not done all that it should; "
+                "`actorline jobs` shows what it ordered. Please report this in the repository, with the traceback."
+            )
+            print_refusal(Reason(code=Code.INTERNAL, message=message, billed=False), as_json=as_json)
+            sys.stderr.write(visible("".join(traceback.format_exception(error))))
+            return Exit.INTERNAL

@@ -1,4 +1,5 @@
 import builtins
+import json
 import subprocess
 import sys
 from typing import Any
@@ -32,6 +33,20 @@ def test_interrupt_while_the_command_is_loaded_is_no_traceback(monkeypatch):
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == Exit.INTERRUPTED
+
+
+def test_fault_of_our_own_is_told_as_ours(monkeypatch, capsys):
+    def broken() -> None:
+        raise RuntimeError("\x1b[2J")
+
+    monkeypatch.setattr("actorline.cli.app.app", broken)
+    monkeypatch.setattr(sys, "argv", ["actorline", "jobs", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    printed = capsys.readouterr()
+    assert (ended.value.code, json.loads(printed.out)["reason"]["code"]) == (70, "internal")
+    assert "in broken" in printed.err
+    assert "\x1b" not in printed.err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

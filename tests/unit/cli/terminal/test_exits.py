@@ -28,6 +28,7 @@ def reason(code: Code, *, billed: bool = False) -> Reason:
         (Code.PLATFORM_UNAVAILABLE, True, Exit.UNAVAILABLE),
         (Code.RUN_FAILED, True, Exit.FAILED),
         (Code.DATASET_VANISHED, True, Exit.FAILED),
+        (Code.INTERNAL, True, Exit.INTERNAL),
     ],
 )
 def test_reason_has_its_exit_code(code, billed, expected):
@@ -44,6 +45,7 @@ def test_reason_has_its_exit_code(code, billed, expected):
         (State.FAILED, reason(Code.RUN_FAILED, billed=True), 1),
         (State.FAILED, reason(Code.ACTOR_NOT_FOUND), 5),
         (State.FAILED, reason(Code.SINK_FAILED, billed=True), 7),
+        (State.FAILED, reason(Code.INTERNAL, billed=True), 70),
         (State.FAILED, None, 1),
     ],
 )
