@@ -7,8 +7,9 @@ from actorline.batches.states import BatchEvent
 from actorline.errors import Code, Reason
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import State
+from actorline.json_size import fitting
 
-WHY_MAX_CHARS: Final = 300
+WHY_BYTES: Final = 600  # a result has 4 kB
 _STOPS: Final = {
     StopWish.CANCEL: (BatchEvent.CANCEL, Code.CANCELLED, "The batch was cancelled"),
     StopWish.EXPIRE: (BatchEvent.EXPIRE, Code.DEADLINE, "The deadline of the batch has passed"),
@@ -49,5 +50,5 @@ def _count(batch: Batch, failed: Job | None) -> str:
         *([f"{left:,} were not started"] if left else []),
     ]
     how = "is partial" if failed and failed.state is State.PARTIAL else "failed"
-    why = f" {failed.key} {how}: {failed.reason.message[:WHY_MAX_CHARS]}" if failed and failed.reason else ""
+    why = f" {failed.key} {how}: {fitting(failed.reason.message, WHY_BYTES)}" if failed and failed.reason else ""
     return f"{'; '.join(parts)}.{why} `retry` runs what isn't delivered."

@@ -20,7 +20,9 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
-MESSAGE_MAX_CHARS: Final = 500
+from actorline.json_size import fitting
+
+MESSAGE_BYTES: Final = 500
 NO_COLUMNS: Final = "no-columns-in-exported-dataset"
 """The type of the 400 that comes instead of a table in which no row has a column: `docs/platform-facts.md#formats`."""
 
@@ -33,7 +35,7 @@ class PlatformError(Exception):
     type: str | None
     """The platform's machine-readable error type, an open set; None where the response had none."""
     message: str
-    """The platform's own words where it had any, at most 500 characters, without a full stop: they are quoted in
+    """The platform's own words where it had any, at most 500 bytes as JSON, without a full stop: they are quoted in
     sentences.
     """
     attempts: int
@@ -44,7 +46,7 @@ class PlatformError(Exception):
     def __init__(
         self, message: str, *, status: int | None = None, type: str | None = None, attempts: int = 1, request: str = ""
     ) -> None:
-        self.message = message[:MESSAGE_MAX_CHARS].rstrip().removesuffix(".")
+        self.message = fitting(message, MESSAGE_BYTES).rstrip().removesuffix(".")
         super().__init__(self.message)
         self.status = status
         self.type = type

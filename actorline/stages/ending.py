@@ -11,6 +11,7 @@ from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, target
 from actorline.jobs.step import Ended, LastStep, Stop
 from actorline.jobs.timeline_event import LOG_BEGINS, TimelineEvent
+from actorline.json_size import fitting
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform.statuses import RunStatus
@@ -22,6 +23,7 @@ ANSWER_CARE_SECS: Final = 5.0
 FIGURES_CARE_SECS: Final = 10.5
 """The same for a job with a run, whose final figures can be read by then: one check for both."""
 
+SAID_BYTES: Final = 500  # of the run's status message in a reason: a result has 4 kB
 SINK_TRIES: Final = 6  # with the stages' back-off about two minutes: an outage is waited for, a lost folder is reported
 SILENT_TRIES: Final = 16  # some twelve minutes: one call that hangs keeps others from the sink for two
 
@@ -63,7 +65,7 @@ def run_reason(run: RunGroup) -> Reason | None:
     code = RUN_REASONS.get(run.status or "")
     if code is None:
         return None
-    said = f": {run.message.rstrip().removesuffix('.')}" if run.message else ""
+    said = f": {fitting(run.message, SAID_BYTES).rstrip().removesuffix('.')}" if run.message else ""
     log = f"{LOG_BEGINS}{run.log}" if run.log else ""
     return Reason(code=code, message=f"The run ended {run.status}{said}{log}", billed=True)
 

@@ -9,9 +9,11 @@ from actorline.delivery.sink import SinkError
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
+from actorline.json_size import fitting
 from actorline.platform.errors import PlatformError, PlatformUnavailable, UnusableResponse
 
 ALIKE_MAX: Final = 8  # with the stages' back-off some four minutes
+WORDS_BYTES: Final = 300  # of an error in a reason: a result has 4 kB
 OUTAGES: Final = (redis.RedisError, OperationalError, PlatformUnavailable, SinkError, OSError)
 """What passes, however long it takes; a sink that stays away ends a job by a rule of its own."""
 
@@ -26,7 +28,7 @@ def is_hopeless(job: Job, error: Exception, alike: int) -> bool:
 
 def reason_of(job: Job, stage: str, error: Exception, alike: int) -> Reason:
     """Return why the job ends, without the text of an unforeseen error: it may hold an item."""
-    words = str(error)[:300] if isinstance(error, PlatformError | Refused) else type(error).__name__
+    words = fitting(str(error), WORDS_BYTES) if isinstance(error, PlatformError | Refused) else type(error).__name__
     message = (
         f"{stage} failed {alike} times in the same way: {words}. What is stored stays in the sink without a manifest. "
         "Retry the job when that is fixed: if its run succeeded, no other one is started."

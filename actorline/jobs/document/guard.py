@@ -14,6 +14,7 @@ from actorline.delivery.row_counts import FIRST_ROWS, NONE, Flaw, JsonType, Rows
 from actorline.jobs.document.lengths import AtMost
 from actorline.jobs.document.section import Section
 from actorline.jobs.document.values import Number, Seconds, Usd
+from actorline.json_size import fitting
 
 BrokenRule = Literal["required", "types", "unique", "min_items", "max_usd_per_1000", "silent_secs"]
 EnoughRule = Literal["items", "unique", "usd", "matches"]
@@ -22,7 +23,7 @@ ENOUGH_RULES: Final[tuple[EnoughRule, ...]] = get_args(EnoughRule)
 
 PATHS_MAX: Final = 100
 KEY_PATHS_MAX: Final = 10
-KEY_CHARS_MAX: Final = 200  # of its paths in a message: a result has at most 4 kB
+PATHS_BYTES: Final = 200  # of the paths in a message: a result has 4 kB, and up to three times its rule
 PATH_PARTS_MAX: Final = 20
 SMALL_USD: Final = 0.1  # below it a cent is too coarse
 PARENTS: Final[Mapping[str, str]] = {"object": "fields", "array": "elements"}
@@ -263,14 +264,15 @@ def _too_dear(guard: Guard, standing: Standing, from_rows: int) -> Broken | None
 def _bad_share(guard: Guard, seen: RowsSeen) -> Broken | None:
     """Judge the shares of bad rows, field by field in the order of the document."""
     for path in guard.required:
-        if broken := _share(guard, "required", path, f"{path} is missing", seen.missing.get(path, NONE), seen.rows):
+        words = f"{fitting(path, PATHS_BYTES)} is missing"
+        if broken := _share(guard, "required", path, words, seen.missing.get(path, NONE), seen.rows):
             return broken
     for path, type_ in guard.types.items():
-        words = f"{path} is not {_with_article(type_)}"
+        words = f"{fitting(path, PATHS_BYTES)} is not {_with_article(type_)}"
         if broken := _share(guard, "types", path, words, seen.mistyped.get(path, NONE), seen.rows):
             return broken
     if guard.unique:
-        key = ", ".join(guard.unique)[:KEY_CHARS_MAX]
+        key = fitting(", ".join(guard.unique), PATHS_BYTES)
         words = f"{key} {'is that' if len(guard.unique) == 1 else 'are those'} of an earlier row"
         return _without_keys(guard, key, seen) or _share(guard, "unique", key, words, seen.duplicates, seen.keyed)
     return None

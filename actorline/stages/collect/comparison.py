@@ -21,6 +21,7 @@ from actorline.jobs.series import Series
 from actorline.jobs.states import State
 from actorline.jobs.step import LostJob
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.json_size import fitting
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import Cursor
@@ -31,7 +32,7 @@ from actorline.orders.delta import UnusableBase, load_base
 
 NO_BASE: Final = "-"  # no key is written like this
 COMPARISON_TRIES: Final = 2  # an outage of a sink that is over in seconds; each try compares everything again
-ERROR_MAX_CHARS: Final = 500  # a result has 4 kB
+ERROR_BYTES: Final = 500  # a result has 4 kB
 
 log = Logger(__name__)
 
@@ -71,7 +72,7 @@ class Comparison:
                 raise
             why = str(error)
         log.warning("not_compared", job_key=self.job.key, base=base, message=why)
-        return found.model_copy(update={"error": f"The rows could not be compared: {why}"[:ERROR_MAX_CHARS]})
+        return found.model_copy(update={"error": fitting(f"The rows could not be compared: {why}", ERROR_BYTES)})
 
     @property
     def _finder(self) -> ChangesFinder:

@@ -29,6 +29,7 @@ from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import Step, Stop
 from actorline.jobs.timeline_event import TimelineEvent
+from actorline.json_size import fitting
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.platform import errors as platform_errors
@@ -39,6 +40,7 @@ from actorline.stages.ending import end_for_sink
 from actorline.stages.silent_sink import soon
 
 WHOLE_ITEMS_MAX: Final = PAGE_ITEMS_MAX  # in one response; it takes the platform's memory, not ours
+ERROR_BYTES: Final = 500  # of a page in a reason: a result has 4 kB
 
 
 @dataclass(frozen=True)
@@ -192,4 +194,4 @@ def too_large(job: Job) -> str:
 
 def bad_receipt(window: Window, code: Code, error: str) -> Receipt:
     """Return a receipt that says why the window isn't stored."""
-    return Receipt(**window.model_dump(), scanned=0, items=0, code=code, error=error[:500])
+    return Receipt(**window.model_dump(), scanned=0, items=0, code=code, error=fitting(error, ERROR_BYTES))

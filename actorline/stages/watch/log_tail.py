@@ -1,11 +1,11 @@
 """The end of a failed run's log: what the Actor said last, without our secrets."""
 
-import json
 from collections.abc import Sequence
 from typing import Final
 
 from actorline.identifiers import RunId
 from actorline.jobs.document.secret import hide_secrets
+from actorline.json_size import fitting, json_size
 from actorline.logs import Logger
 from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
@@ -33,15 +33,9 @@ def shortened(lines: Sequence[str]) -> str | None:
     """Return as many of the last lines as fit into a reason, one after the other, and of the last one what fits."""
     kept: list[str] = []
     for line in reversed(lines):
-        if _size([line, *kept]) > REASON_BYTES:
+        if json_size(" | ".join([line, *kept])) > REASON_BYTES:
             break
         kept.insert(0, line)
     if lines and not kept:
-        kept = [
-            next(lines[-1][:end] for end in range(len(lines[-1]), 0, -1) if _size([lines[-1][:end]]) <= REASON_BYTES)
-        ]
+        kept = [fitting(lines[-1], REASON_BYTES)]
     return " | ".join(kept) or None
-
-
-def _size(lines: Sequence[str]) -> int:
-    return len(json.dumps(" | ".join(lines)))

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
@@ -13,6 +14,8 @@ from actorline.ledger.durability import NotDurable
 from actorline.ledger.registration import NewJob, RegisterResult
 from actorline.orders.submit import SINK_URL_MAX_CHARS, Submission, SubmittedJob, fill_sink, submit, submit_many
 from actorline.settings import Settings, load_settings
+from actorline.stages.ending import run_reason
+from actorline.stages.watch.log_tail import shortened
 
 JOB_OF_BEAT = "nightly@2026-11-23T02:00:00Z"
 NOON = 1_795_435_200.0  # 2026-11-23T12:00:00Z
@@ -90,6 +93,22 @@ def test_the_longest_order_that_is_taken_has_a_result_under_4_kb(settings, make_
         manifest_sha256="0" * 64,
     )
     assert len(JobResult.of(job).model_dump_json()) < 4_000
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\u0436", "\u4ef7", "\U0001f600"])
+def test_result_is_under_4_kb_in_whatever_script_its_run_writes(make_job, letter):
+    job = make_job(
+        key="k" * 200,
+        order={"actor": f"{'a' * 60}/{'b' * 60}"},
+        sink=f"file:///{'x' * 706}",
+        manifest=f"file:///{'x' * 706}manifest.json",
+        run_status="FAILED",
+        run_message=letter * 500,
+        run_log=shortened([letter * 300]),
+        manifest_sha256="0" * 64,
+    )
+    result = JobResult.of(job).model_copy(update={"reason": run_reason(job.run)})
+    assert len(json.dumps(result.model_dump(mode="json"))) < 4096
 
 
 @pytest.mark.parametrize(

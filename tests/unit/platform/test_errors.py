@@ -80,6 +80,7 @@ def test_the_tree_is_as_drawn(child, parent):
 
 def test_a_long_message_is_cut_to_500_characters():
     assert len(PlatformError("x" * 501).message) == 500
+    assert len(PlatformError("\u4ef7" * 501).message) == 500 // len(r"\u4ef7")
 
 
 def test_the_text_names_request_status_type_words_and_attempts():

@@ -11,7 +11,7 @@ from actorline.delivery.read_back import DamagedDelivery
 from actorline.delivery.sink import SinkError
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.step import LostJob
-from actorline.stages.collect.comparison import ERROR_MAX_CHARS, NO_BASE, Comparison
+from actorline.stages.collect.comparison import ERROR_BYTES, NO_BASE, Comparison
 
 WHOLE = Manifest(
     job="k", installation="al", attempt=1, target={}, run=None, dataset_id=None, query={}, format="jsonl",
@@ -40,7 +40,7 @@ def test_rows_that_cannot_be_compared_are_delivered(monkeypatch, error, failures
     manifest = comparison(failures).add_to(WHOLE)
     assert (manifest.complete, manifest.changes.counts) == (True, None)
     assert manifest.changes.error.startswith("The rows could not be compared: ")
-    assert len(manifest.changes.error) <= ERROR_MAX_CHARS
+    assert len(manifest.changes.error) <= ERROR_BYTES
 
 
 @pytest.mark.parametrize("error", [SinkError("The sink doesn't respond."), LostJob()])
