@@ -11,7 +11,8 @@ from actorline.delivery.manifest import StoredRecord
 from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, UnreadableRows, open_delivery
 from actorline.delivery.sink import MANIFEST, open_sink
 from actorline.errors import Reason
-from actorline.jobs.member_key import DIGITS
+from actorline.identifiers import JobKey
+from actorline.jobs.member_key import DIGITS, member_key
 
 JSON_ROWS: Final = frozenset({"jsonl", "json", "parquet"})
 
@@ -37,7 +38,14 @@ class BatchDelivery:
         """Yield each member that has delivered something, with its delivery."""
         for member in self.manifest.members():
             if member.manifest:
-                yield member, open_delivery(member.manifest, sha256=member.manifest_sha256)
+                yield member, self.open_member(member.number, sha256=member.manifest_sha256)
+
+    def open_member(self, number: int, *, sha256: str | None = None) -> Delivery:
+        """Open a member's delivery where it belongs, whatever the manifest says: whoever can write to the batch's
+        folder could name another job's, or put a link in its place. Raises as `open_delivery`.
+        """
+        key = member_key(JobKey(self.manifest.head.batch), number)
+        return open_delivery(member_folder(self.manifest.sink.url, number), key=key, sha256=sha256)
 
     def lines(self) -> Iterator[bytes]:
         """Yield the rows, one JSON text each, without the newline."""
@@ -74,7 +82,7 @@ class BatchDelivery:
             if member.items <= offset:
                 offset -= member.items
                 continue
-            delivery = open_delivery(member.manifest, sha256=member.manifest_sha256)
+            delivery = self.open_member(member.number, sha256=member.manifest_sha256)
             rows = min(member.items - offset, limit if limit is not None else member.items)
             yield from delivery.range_blocks(offset, rows)
             offset, limit = 0, None if limit is None else limit - rows
@@ -90,8 +98,7 @@ class BatchDelivery:
         number, slash, record_key = name.partition("/")
         if not (slash and number.isascii() and number.isdigit() and len(number) == DIGITS):
             raise NoDelivery(f"A record of a batch is named by its member: 000000/{name[:100]}")
-        delivery = open_delivery(member_folder(self.manifest.head.sink, int(number)))
-        return delivery.open_record(record_key)
+        return self.open_member(int(number)).open_record(record_key)
 
 
 def _without_header(delivery: Delivery) -> Iterator[bytes]:

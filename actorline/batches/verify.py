@@ -7,8 +7,7 @@ from itertools import zip_longest
 from actorline.batches.delivery import BatchDelivery
 from actorline.batches.inputs.input_file import FOLDER, LINES, InputFile
 from actorline.batches.manifest import BatchTotals
-from actorline.batches.members import member_folder
-from actorline.delivery.read_back import DamagedDelivery, NoDelivery, open_delivery
+from actorline.delivery.read_back import DamagedDelivery, NoDelivery
 from actorline.delivery.sink import MANIFEST, SUCCESS
 from actorline.delivery.verify import DeliveryProblem, verify
 from actorline.jobs.member_key import DIGITS
@@ -18,7 +17,7 @@ from actorline.jobs.states import State
 def verify_batch(delivery: BatchDelivery, progress: Callable[[int], None]) -> Iterator[DeliveryProblem]:
     """Yield everything that isn't as the manifest says. `progress`: see `verify`. Raises SinkError."""
     manifest, totals = delivery.manifest, BatchTotals()
-    inputs = InputFile(manifest.head.sink).lines()
+    inputs = InputFile(manifest.sink.url).lines()
     for number, (line, member) in enumerate(zip_longest(inputs, manifest.members())):
         if member is None or line is None or member.number != number:
             yield DeliveryProblem(MANIFEST, f"and {FOLDER}{LINES} differ at the input {number:,}")
@@ -31,7 +30,7 @@ def verify_batch(delivery: BatchDelivery, progress: Callable[[int], None]) -> It
             yield DeliveryProblem(folder, f"is {member.state}, but the manifest says that all is delivered")
         if member.manifest:
             try:
-                one = open_delivery(member_folder(manifest.head.sink, number), sha256=member.manifest_sha256)
+                one = delivery.open_member(number, sha256=member.manifest_sha256)
                 for problem in verify(one, progress):
                     yield DeliveryProblem(folder + problem.file, problem.text)
             except (DamagedDelivery, NoDelivery) as error:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from gateway_process import Gateway, running_gateway
-from real_parts import TOKEN, Line, delivery_of, make_line, running_workers
+from real_parts import TOKEN, Line, delivery_of, make_line, running_workers, wait_for
 from terminal import actorline
 
 from actorline.api_keys import create_key
@@ -133,3 +133,31 @@ def test_a_planted_manifest_moves_nothing_and_ends_nothing(line, thief, secret, 
     result = line.submit({"key": "next", "actor": actor, "collect": {"records": []}, **QUICK}).get(timeout=120)
     assert (result["state"], result["items"], len(delivery_of(result).lines.splitlines())) == ("DELIVERED", 3, 3)
     assert (secret.read_text().rstrip(), delivery_of(victim).files) == ("root:canary", before)
+
+
+@pytest.mark.thorough
+def test_a_planted_manifest_of_a_batch_reads_no_other_delivery(line, gateway, victim):
+    """It names the victim's delivery as a member's; then the member's folder is a link to the victim's."""
+    actor = line.emulator.actor("thieves", items=2, duration_secs=0.2)
+    order = {"key": "thieves", "template": {"actor": actor, **QUICK}, "inputs": [{}]}
+    assert gateway.http.post("/v1/batches", json=order).status_code == 202
+    path = "/v1/batches/thieves"
+    batch = wait_for(
+        lambda: next((found for found in [gateway.http.get(path).json()] if found["manifest"]), None),
+        what="the batch's delivery",
+    )
+    own, folder = gateway.http.get(f"{path}/items").text, Path(delivery_of(batch).folder)
+    head, opens, line_of_member, *rest = (folder / "manifest.json").read_text().splitlines(keepends=True)
+    member = {**json.loads(line_of_member), "manifest": victim["manifest"]}
+    del member["manifest_sha256"]
+    head = head.replace(batch["sink"], victim["sink"])
+    (folder / "manifest.json").write_text("".join([head, opens, json.dumps(member) + "\n", *rest]))
+    for params in ({}, {"limit": 2}):
+        assert gateway.http.get(f"{path}/items", params=params).text == own
+
+    (folder / "000000").rename(line.home / "aside")
+    (folder / "000000").symlink_to(delivery_of(victim).folder)
+    for params in ({}, {"limit": 2}):
+        assert gateway.http.get(f"{path}/items", params=params).status_code >= 400
+    done = actorline(line, "verify", "thieves", "--json")
+    assert "000000/manifest.json isn't the one that the job delivered" in done.out + done.err
