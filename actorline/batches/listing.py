@@ -25,12 +25,14 @@ def list_batches(
 ) -> BatchList:
     """List batches; `accounts`: only of these (lower case), None: of all; `text`: a part of the key."""
     found: list[Batch] = []
+    shown: Cursor | None = None
     for seen, place in enumerate(_places(ledger, after), 1):
         batch = load_batch_if_possible(ledger, place.key) if text in place.key else None
         if batch and (accounts is None or batch.document.account.lower() in accounts):
             found.append(batch)
-        if len(found) == limit or seen == BATCHES_SEEN_MAX:
-            return BatchList(found, place)
+            shown = place
+        if len(found) == limit or (seen >= BATCHES_SEEN_MAX and place.is_older_than(after)):
+            return BatchList(found, place.naming_only(shown))
     return BatchList(found, None)
 
 

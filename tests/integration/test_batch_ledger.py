@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from actorline.batches import listing
 from actorline.batches.advance import BatchAdvancer
 from actorline.batches.batch import FIELDS, Batch, BatchResult, load_batch
 from actorline.batches.cancel import cancel_batch
@@ -29,6 +30,7 @@ from actorline.jobs.states import LIVE, TERMINAL, Event, State
 from actorline.ledger.batches import BatchChange, NewBatch, NoPlaceInBatch
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
+from actorline.ledger.queries.listing import BEFORE_ALL, Cursor
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 from actorline.ledger.stored_job import UnreadableJob
@@ -302,3 +304,25 @@ def test_batch_of_many_inputs_takes_a_few_kb_of_redis(ledger):
     assert used < 4_000
     assert set(json.loads(found(ledger, batch).document.stored_text())) == {"template"}
     assert "listed" not in FIELDS
+
+
+@pytest.mark.parametrize("limit", [1, 2, 50])
+def test_list_of_batches_names_only_those_it_shows(valkey, monkeypatch, limit):
+    monkeypatch.setattr(listing, "BATCHES_SEEN_MAX", 2)
+    ledger = Ledger(connect(valkey + "?virtual_host=3"), f"batch-list-{limit}")
+    keys = [f"b{number:02}" for number in range(12)]
+    for number, key in enumerate(keys):
+        document = parse_batch({"template": {"actor": "demo/x"}, "inputs": [{}], "account": "ab"[number % 5 > 0]})
+        account = AccountName(document.account)
+        ledger.batches.register(NewBatch(key, document.stored_text(), "hash", account, "file:///x/", listed=None))
+        ledger.redis.zadd(ledger.name("batches"), {key: 1_900_000_000 + number // 3 / 1_000_000})
+    shown: list[str] = []
+    cursors: list[Cursor | None] = [None]
+    while len(cursors) == 1 or cursors[-1]:
+        page = listing.list_batches(ledger, limit=limit, after=cursors[-1], accounts={"a"})
+        shown += [batch.key for batch in page.batches]
+        cursors.append(page.next and Cursor.parse(str(page.next)))
+    ledger.redis.close()
+    assert shown == ["b10", "b05", "b00"]
+    assert len(set(cursors)) == len(cursors) - 1  # None begins and ends
+    assert {cursor.key for cursor in cursors if cursor} <= {*shown, BEFORE_ALL}

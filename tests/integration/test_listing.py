@@ -222,6 +222,27 @@ def test_a_page_reads_few_jobs_and_says_where_to_continue(ledger, monkeypatch):
     assert all_pages(ledger, 5, labels={"team": "x"}) == ["wanted"]
 
 
+@pytest.mark.parametrize("limit", [1, 3, 50])
+@pytest.mark.parametrize("at_once", [1, 3, 9])
+def test_a_cursor_names_only_what_the_list_has_shown(ledger, monkeypatch, limit, at_once):
+    monkeypatch.setattr(listing, "SIFT_SECS", 0)
+    monkeypatch.setattr(listing, "KEYS_A_BLOCK", 4)
+    keys = [f"k{number:02}" for number in range(24)]
+    for number, key in enumerate(keys):
+        order(ledger, key, account="default" if number % 5 else "other")
+        at = 1_900_000_000 + number // at_once / 1_000_000
+        ledger.redis.zadd(ledger.name("state", State.QUEUED), {key: at})
+    shown: list[str] = []
+    cursors: list[Cursor | None] = [None]
+    while len(cursors) == 1 or cursors[-1]:
+        page = list_jobs(ledger, limit=limit, after=cursors[-1], accounts={"other"})
+        shown += keys_of(page)
+        cursors.append(page.next and Cursor.parse(str(page.next)))
+    assert shown == keys[::5][::-1]
+    assert len(set(cursors)) == len(cursors) - 1  # None begins and ends
+    assert {cursor.key for cursor in cursors if cursor} <= {*shown, listing.BEFORE_ALL}
+
+
 @pytest.mark.parametrize(
     "text", ["", "x", "_k", "nan_k", "inf_k", "-1_k", "1e9_k", "1", "1." + "9" * 10 + "_k", "\u0663_k"]
 )

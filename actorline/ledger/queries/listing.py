@@ -19,6 +19,7 @@ from actorline.ledger.registration import label_name
 
 JOBS_A_BLOCK: Final = 100  # jobs that are looked up at once
 KEYS_A_BLOCK: Final = 1_000  # of each index, sifted at once: some milliseconds, in which Redis does nothing else
+BEFORE_ALL: Final = JobKey("~")  # in an order that falls: no key has a character as high
 CURSOR_PATTERN: Final = r"^\d{1,15}(\.\d{1,9})?_"
 JOBS_A_BLOCK_BYTES: Final = 4_000_000
 """Of documents: a hundred of the size that is accepted today, or one of an earlier version's."""
@@ -32,7 +33,9 @@ JOBS_SEEN_MAX: Final = 5_000  # a page without a filter looks at no more, howeve
 
 
 class Cursor(NamedTuple):
-    """A job's place in the list: the list continues behind it, whatever was added in front."""
+    """A place in the list, a job's or in front of all of a time: the list continues behind it, whatever was added in
+    front.
+    """
 
     queued_at: float
     key: JobKey
@@ -49,6 +52,18 @@ class Cursor(NamedTuple):
             )
         queued_at, _, key = text.partition("_")
         return cls(float(queued_at), JobKey(key))
+
+    def is_older_than(self, start: "Cursor | None") -> bool:
+        """Return whether a page that began behind `start` may end here: not in the time in which it began."""
+        return start is None or self.queued_at < start.queued_at
+
+    def naming_only(self, shown: "Cursor | None") -> "Cursor":
+        """Return from where to continue after all down to here was looked at, and `shown` was shown last. A job that
+        isn't shown isn't named, as it may be another account's; those of its time are looked at again.
+        """
+        if shown and shown.queued_at == self.queued_at:
+            return shown
+        return Cursor(self.queued_at, BEFORE_ALL)
 
 
 @dataclass(frozen=True)
@@ -102,19 +117,22 @@ def list_jobs(
     wanted = _Wanted(states, labels or {}, accounts, actor, text)
     indexes, sieve = _smallest(ledger, _ways(ledger, wanted, is_indexed=is_indexed))
     found: list[Job] = []
+    shown: Cursor | None = None
+    seen: Cursor | None = None
     read_bytes = 0
     for block in _blocks(ledger, indexes, after, since, limit, sieve, keys):
         for entries, size in light_parts(ledger, block.entries):
             for entry, job in zip(entries, ledger.load_many([entry.key for entry in entries]), strict=True):
                 if job and wanted.fits(job):
                     found.append(job)
+                    shown = entry
                     if len(found) == limit:
-                        return JobList(found, entry)
+                        return JobList(found, shown)
             read_bytes += size
-            if read_bytes >= MOST_BYTES:
-                return JobList(found, entries[-1])
-        after = block.next
-    return JobList(found, after)
+            if read_bytes >= MOST_BYTES and entries[-1].is_older_than(after):
+                return JobList(found, entries[-1].naming_only(shown))
+        seen = block.next
+    return JobList(found, seen.naming_only(shown) if seen else None)
 
 
 _Way = tuple[list[str], Sieve]
@@ -185,14 +203,17 @@ def _blocks(
         behind = [each for each in named if (after is None or each < after) and each.queued_at >= (since or 0)]
         yield _Block(sorted(behind, reverse=True), len(named), None)
         return
-    until, seen = time.monotonic() + SIFT_SECS, 0
+    start, until, seen, is_stuck = after, time.monotonic() + SIFT_SECS, 0, False
     while True:
-        number = min(KEYS_A_BLOCK if sieve.is_set else JOBS_A_BLOCK, max(limit, seen))
+        number = max(limit, seen)
+        if not is_stuck:
+            number = min(number, KEYS_A_BLOCK if sieve.is_set else JOBS_A_BLOCK)
         block = _next(ledger, indexes, after, since, number, sieve)
         yield block
+        is_stuck = block.next == after  # more jobs are of one time than were read
         after, seen = block.next, seen + block.seen
         is_enough = time.monotonic() >= until if sieve.is_set else seen >= JOBS_SEEN_MAX
-        if after is None or is_enough:
+        if after is None or (is_enough and after.is_older_than(start)):
             return
 
 
@@ -221,6 +242,8 @@ def _next(
     args = [newest, oldest, number + 1, ledger.name("job", ""), *sieve.arguments()]
     seen, last, likely = ledger.run_script("newest", indexes, args)
     known_to = max(_cursors(last), default=None)
+    if known_to and after:
+        known_to = min(known_to, after)  # of the time of `after` only earlier ones were read
     behind = [
         each for each in _cursors(likely) if (after is None or each < after) and (known_to is None or each >= known_to)
     ]

@@ -107,7 +107,15 @@ def list_members(ledger: Ledger, batch: Batch, states: Sequence[State], cursor: 
 
 
 def _members_in(ledger: Ledger, batch: Batch, states: Sequence[State], after: Cursor | None, limit: int) -> Members:
-    page = list_jobs(ledger, limit=limit, after=after, states=states, since=batch.queued_at, text=f"{batch.key}.")
+    page = list_jobs(
+        ledger,
+        limit=limit,
+        after=after,
+        states=states,
+        accounts=[batch.document.account.lower()],
+        since=batch.queued_at,
+        text=f"{batch.key}.",
+    )
     own = [job for job in page.jobs if batch_key_of(JobKey(job.key)) == batch.key]
     return Members(own, str(page.next) if page.next else None)
 
