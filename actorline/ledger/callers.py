@@ -35,16 +35,20 @@ class Callers:
         """Forget a caller that has its answer."""
         self._store.redis.hdel(self._store.name("callers", key), task_id)
 
-    def name_tasks(self, key: JobKey, task_ids: Mapping[TaskId, str], *, drop_stale: bool = False) -> None:
+    def name_tasks(
+        self, key: JobKey, task_ids: Mapping[TaskId, str], *, drop_stale: bool = False, drop_last: bool = False
+    ) -> None:
         """Remember which Celery tasks serve the job, so that a revoke of any of them means the job.
 
         `task_ids`: id -> its stage, for a link to it, or "" where there are many; `drop_stale`: the stages named so far
-        are of an epoch that is over, and are forgotten; callers never are.
+        are of an epoch that is over, and are forgotten; callers never are. `drop_last`: so is the last task of each of
+        these stages, of which a job may have any number.
         """
         name = self._store.name
         keys = [name("ids"), name("job_ids", key), name("stage_ids", key), name("stage_tasks", key)]
         pairs = (part for pair in task_ids.items() for part in pair)
-        self._store.run("name_tasks", keys, [key, int(drop_stale), *pairs])
+        dropped = "1" if drop_stale else "same" if drop_last else "0"
+        self._store.run("name_tasks", keys, [key, dropped, *pairs])
 
     def stage_tasks(self, key: JobKey) -> dict[str, TaskId]:
         """Return stage -> the Celery task that it ran in last."""

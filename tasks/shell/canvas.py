@@ -85,7 +85,7 @@ def send_pages(key: JobKey, epoch: int, attempt: int, pages: Sequence[Window]) -
 def send_ahead(key: JobKey, epoch: int) -> None:
     """Send the task that checks a running run for full pages."""
     ahead = _named("fetch_ahead", key, epoch)
-    _remember(key, [ahead])
+    _remember(key, [ahead], drop_last=True)
     ahead.apply_async()
 
 
@@ -114,11 +114,13 @@ def care_for_now(keys: Sequence[JobKey]) -> None:
     current_app.send_task("actorline.upkeep", list(keys))
 
 
-def _remember(key: JobKey, signatures: Sequence[Signature[Any]], *, drop_stale: bool = False) -> None:
+def _remember(
+    key: JobKey, signatures: Sequence[Signature[Any]], *, drop_stale: bool = False, drop_last: bool = False
+) -> None:
     """Store the ids of a job's tasks, and which stage each is; pages, of which there are many, have no stage."""
     stages = {each.options["task_id"]: (each.task or "").removeprefix("actorline.") for each in signatures}
     named = {task_id: "" if stage == "fetch_page" else stage for task_id, stage in stages.items()}
-    ledger().callers.name_tasks(key, named, drop_stale=drop_stale)
+    ledger().callers.name_tasks(key, named, drop_stale=drop_stale, drop_last=drop_last)
 
 
 def _named(stage: str, key: JobKey, epoch: int) -> Signature[Any]:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
+from celery.canvas import Signature
 from real_parts import wait_for
 
 from actorline.delivery.page_plan import Window
@@ -31,6 +32,7 @@ from actorline.platform.errors import PlatformUnavailable
 from actorline.platform.runs import Run
 from actorline.settings import Settings
 from actorline.stages.watch.poll_run import Poller
+from tasks.shell import canvas
 
 ORDER = {"actor": "apify/x", "input": {"startUrls": ["é"]}, "labels": {"team": "shop"}}
 NOTED = {"chain": None}
@@ -666,6 +668,18 @@ def test_the_next_epoch_forgets_old_tasks_but_no_caller(ledger):
         ledger.callers.name_tasks("k", {f"stage-{number}": "poll_run"}, drop_stale=True)
     assert ledger.redis.hkeys(ledger.name("ids")) == ["task-1", "stage-49"]
     assert ledger.callers.task_ids("k") == {"task-1", "stage-49"}
+
+
+def test_looks_for_full_pages_leave_one_task_however_many(ledger, monkeypatch):
+    register(ledger)
+    ledger.callers.name_tasks("k", {"stage-1": "poll_run", "page-1": ""})
+    monkeypatch.setattr(canvas, "ledger", lambda: ledger)
+    monkeypatch.setattr(Signature, "apply_async", lambda _: None)
+    for _ in range(20):
+        canvas.send_ahead("k", 1)
+    last = ledger.callers.stage_tasks("k")["fetch_ahead"]
+    assert ledger.callers.task_ids("k") == {"task-1", "stage-1", "page-1", last}
+    assert set(ledger.redis.hkeys(ledger.name("ids"))) == {"task-1", "stage-1", "page-1", last}
 
 
 def test_a_job_of_another_version_is_told_and_hides_no_other(ledger):
