@@ -43,7 +43,7 @@ class Retention:
         self._store.redis.hdel(self._store.name("job", key), "input")
 
     def forget(self, job: Job, *, runs_kept_s: int = 0) -> bool:
-        """Remove an ended job from the ledger. Return whether it was.
+        """Remove an ended job from the ledger. Return whether it is gone. Safe to repeat.
 
         False: it was set going again meanwhile, or a run of it is still to be aborted. `runs_kept_s`: for so long its
         runs are left out of searches for those of a later job that has its key, and so its marker.
@@ -54,22 +54,17 @@ class Retention:
             for kind in ("pages", "records", "row_keys")
             for attempt in range(1, job.attempt + 1)
         ]
+        lists = [  # an older version that worked beside this one may have left it where it was before
+            *(name("state", state, job.document.account.lower()) for state in State),
+            *index_names(job.document, name),
+        ]
         keys = [name("job", key), name("state", job.state), name("due"), name("ids"), name("job_ids", key),
                 name("runs", key), name("run_keys"), name("strays"), name("markers"),
                 name("like", job.likeness or ""),
                 name("room_claims", job.document.account), name("room_needs", job.document.account),
                 name("lost_runs", job.document.account), name("forgotten_runs"),
-                name("stage_ids", key), name("callers", key), name("events", key),
-                name("stage_tasks", key), name("hinted_run", key), *pages]  # fmt: skip
-        about = [key, job.state, job.ended_at or "", digest_of(key), job.attempt, runs_kept_s]
-        if not self._store.run("forget", keys, about):
-            return False
-        with self._store.redis.pipeline(transaction=False) as pipe:
-            for state in State:  # an older version that worked beside this one may have left it where it was before
-                pipe.zrem(name("state", state, job.document.account.lower()), key)
-            for index in index_names(job.document, name):
-                pipe.zrem(index, key)
-            if job.open_set:
-                pipe.srem(job.open_set, key)
-            pipe.execute()
-        return True
+                name("stage_ids", key), job.open_set or name("open", ""), *lists,
+                name("callers", key), name("events", key), name("stage_tasks", key),
+                name("hinted_run", key), *pages]  # fmt: skip
+        args = [key, job.state, job.ended_at or "", digest_of(key), job.attempt, runs_kept_s, len(lists)]
+        return bool(self._store.run("forget", keys, args))

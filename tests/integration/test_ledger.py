@@ -24,7 +24,7 @@ from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries.listing import list_jobs
 from actorline.ledger.registration import NewJob, RegisterResult
-from actorline.ledger.store import connect
+from actorline.ledger.store import Store, connect
 from actorline.ledger.stored_job import UnreadableJob
 from actorline.orders.cancel import cancel_job
 from actorline.orders.retry import retry_job
@@ -641,6 +641,14 @@ def test_a_purged_job_leaves_nothing_and_takes_nothing_with_it(ledger):
     ledger.retention.forget(loaded(ledger))
     tally = ledger.name("tally")  # what came of all jobs, of those that are forgotten as well
     assert {**contents(ledger), tally: None} == {**before, tally: None}
+
+
+def test_forgetting_a_job_is_safe_to_repeat(ledger, monkeypatch):
+    before, run = contents(ledger), Store.run
+    created(ledger, state=State.DELIVERED, ended_at="@now")
+    monkeypatch.setattr(Store, "run", lambda *call: [run(*call), run(*call)][1])  # as after a lost reply
+    assert ledger.retention.forget(loaded(ledger))
+    assert {**contents(ledger), ledger.name("tally"): None} == {**before, ledger.name("tally"): None}
 
 
 def test_a_job_set_going_again_meanwhile_is_not_forgotten(ledger):
