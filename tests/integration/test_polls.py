@@ -15,6 +15,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.registration import NewJob
 from actorline.orders.cancel import cancel_job, cancel_jobs
 from actorline.platform import runs as platform_runs
+from actorline.platform.client import Platform
 from actorline.platform.errors import InvalidRequest, RateLimited
 from actorline.platform.marker import digest_of, make_marker
 from actorline.platform.runs import FINAL_FIGURES_SECS, Run
@@ -135,7 +136,7 @@ def test_end_without_its_time_counts_where_an_abort_is_refused(ledger, poll, mon
     def refuse(*_: object, **__: object) -> None:
         raise InvalidRequest("A run that has ended can't be aborted", status=400)
 
-    monkeypatch.setattr(platform_runs, "abort_run", refuse)
+    monkeypatch.setattr(Platform, "post_data", refuse)
     monkeypatch.setattr(platform_runs, "get_run", lambda *_: run_without_end_time("ABORTED"))
     assert [type(poll("flickers")) for _ in range(2)] == [Wait, Moved]
     assert ledger.load("flickers").state is State.COLLECTING
