@@ -5,19 +5,33 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any, Final
 
+from actorline.visible import visible
+
 _BEFORE_THE_FIRST_LINE: Final[list[Callable[[], None]]] = []
 
 
 def line_renderer() -> Any:
-    """Return what makes a line of the log: text for a person at a terminal, JSON for whatever else reads it.
+    """Return what makes a line of the log: text for a person at a terminal, JSON for whatever else reads it."""
+    import structlog
+
+    return text_renderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer()
+
+
+def text_renderer() -> Any:
+    """Return what makes a line of text, in which nothing that an Actor said steers the terminal.
 
     Plain tracebacks: the pretty ones show local variables, and so inputs.
     """
     import structlog
 
-    if sys.stderr.isatty():
-        return structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
-    return structlog.processors.JSONRenderer()
+    console = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+
+    def render(logger: Any, method: str, fields: dict[str, Any]) -> str:
+        told = structlog.processors.format_exc_info(logger, method, fields)
+        shown = {name: visible(value) if isinstance(value, str) else value for name, value in told.items()}
+        return console(logger, method, shown)
+
+    return render
 
 
 class Logger:

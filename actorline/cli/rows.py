@@ -14,7 +14,6 @@ from actorline.cli.jobs import find_any
 from actorline.cli.terminal.output import changes_text, out, print_json, say
 from actorline.cli.terminal.quiet_log import quiet_logs
 from actorline.cli.terminal.streams import drop_output
-from actorline.cli.terminal.visible import visible
 from actorline.delivery.manifest import ChangeKind, StoredRecord
 from actorline.delivery.read_back import DamagedDelivery, Delivery, NoDelivery, NotCompared, UnreadableRows
 from actorline.delivery.sink import SinkError
@@ -24,6 +23,7 @@ from actorline.jobs.document.delta import JobChanges
 from actorline.jobs.job import Job
 from actorline.jobs.job_result import JobResult
 from actorline.settings import load_settings
+from actorline.visible import visible
 
 
 def items(key: str, *, as_json: bool) -> None:

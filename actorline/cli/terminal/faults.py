@@ -8,10 +8,10 @@ import redis
 from actorline.cli.terminal.exits import Exit, exit_of_reason
 from actorline.cli.terminal.output import print_refusal, say
 from actorline.cli.terminal.streams import OutputFailed, drop_output
-from actorline.cli.terminal.visible import visible
 from actorline.errors import Code, Reason, Refused, SettingsError, Unavailable
 from actorline.ledger.durability import NotDurable
 from actorline.ledger.faults import describe_fault
+from actorline.visible import visible
 
 
 def exit_code_of(error: Exception, *, as_json: bool) -> Exit:

@@ -14,9 +14,9 @@ from rich.text import Text
 
 from actorline.cli.terminal.output import COLOURS, err, pace_text
 from actorline.cli.terminal.times import duration_text, short_time
-from actorline.cli.terminal.visible import visible
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
+from actorline.visible import visible
 
 FRAME_LINES: Final = 2  # the summary, and the cursor's line
 WIDTH_WITH_BAR: Final = 100

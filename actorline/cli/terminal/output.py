@@ -10,7 +10,7 @@ from rich.markup import escape
 from actorline.cli.terminal.next_command import next_command, way_out
 from actorline.cli.terminal.table import new_table
 from actorline.cli.terminal.times import short_time
-from actorline.cli.terminal.visible import SafeConsole, visible_json
+from actorline.cli.terminal.visible import SafeConsole
 from actorline.errors import Code, Reason
 from actorline.jobs.document.delta import JobChanges
 from actorline.jobs.job import Job
@@ -18,6 +18,7 @@ from actorline.jobs.job_result import JobResult, Waiting
 from actorline.jobs.progress import Pace
 from actorline.jobs.states import TERMINAL, State
 from actorline.story.number_words import counted
+from actorline.visible import visible_json
 
 # a pipe has no width: a line there is never broken
 out = SafeConsole(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 300)

@@ -4,7 +4,7 @@ import logging
 import sys
 from functools import partial
 
-from actorline.logs import before_the_first_line
+from actorline.logs import before_the_first_line, text_renderer
 
 
 def quiet_logs(lowest: int = logging.WARNING) -> None:
@@ -20,6 +20,7 @@ def _log(lowest: int) -> None:
     import structlog
 
     structlog.configure(
+        processors=[*structlog.get_config()["processors"][:-1], text_renderer()],
         wrapper_class=structlog.make_filtering_bound_logger(lowest),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )

@@ -1,34 +1,17 @@
-"""Untrusted text in a terminal: control characters are shown instead of executed."""
+"""A terminal for untrusted text, whose lines break between words."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from actorline.visible import visible
+
 _COLUMN: Final = re.compile(r"\s\s+(?=\S)|^\s+")
 _WORD: Final = re.compile(r"\S+\s*")
-_KEPT: Final = "\t\n"
-_STEERING: Final = frozenset({*range(0x20), *range(0x7F, 0xA0), 0x2028, 0x2029})  # for good: Cc, Zl, Zp
-_BIDI: Final = frozenset({0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)})
-_CODES: Final = sorted((_BIDI | _STEERING) - {ord(each) for each in _KEPT})
-_SHOWN: Final[Mapping[int, str]] = {
-    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - what one byte holds
-    for code in _CODES
-}
-_JSON: Final[Mapping[int, str]] = {code: f"\\u{code:04x}" for code in _CODES}
-
-
-def visible(text: str) -> str:
-    """Return the text with an escape for each control character and each change of direction."""
-    return text.translate(_SHOWN)
-
-
-def visible_json(text: str) -> str:
-    """Return the same JSON with those characters as JSON escapes; outside strings there are none."""
-    return text.translate(_JSON)
 
 
 class SafeConsole(Console):

@@ -1,5 +1,6 @@
 import json
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from importlib import import_module
@@ -9,6 +10,8 @@ import pytest
 import structlog
 from celery import Celery
 
+from actorline.cli.terminal.quiet_log import quiet_logs
+from actorline.logs import Logger
 from actorline.queue_names import control_queue, entrance_queue, fetch_queue
 from actorline.settings import load_settings
 from config.celery import celery_settings
@@ -187,6 +190,19 @@ def test_a_terminal_shows_text_without_local_variables(capsys, monkeypatch):
     assert "Traceback" in shown
     assert not shown.startswith("{")
     assert "canary" not in shown.replace('secret = "canary"', "")
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+@pytest.mark.parametrize("configure", [lambda: configure_logging("INFO"), lambda: quiet_logs(logging.INFO)])
+def test_no_text_of_an_actor_steers_the_terminal_of_a_log(capsys, monkeypatch, configure):
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    configure()
+    log, nasty = Logger("tests.nasty"), "ok\x1b]0;owned\x07\x1b[2J\u202e\x9b31m"
+    log.warning("ended", message=nasty, lines=[nasty])
+    log.warning("failed", exc_info=ValueError(nasty))
+    shown = capsys.readouterr().err
+    assert shown.count(r"ok\x1b]0;owned\x07\x1b[2J\u202e\x9b31m") == 3
+    assert not {"\x1b", "\x07", "\u202e", "\x9b"} & set(re.sub(r"\x1b\[\d*m", "", shown))  # the colours are ours
 
 
 @pytest.mark.usefixtures("_logging_as_before")

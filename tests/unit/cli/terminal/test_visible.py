@@ -10,11 +10,12 @@ from rich.text import Text
 
 from actorline.cli.terminal.output import out, print_json, print_result, say
 from actorline.cli.terminal.timeline import print_timeline
-from actorline.cli.terminal.visible import broken_between_words, visible
+from actorline.cli.terminal.visible import broken_between_words
 from actorline.errors import Code, Reason
 from actorline.jobs.job_result import JobResult
 from actorline.jobs.states import State
 from actorline.ledger.timeline import TimelineEntry
+from actorline.visible import visible
 
 NASTY = "\x1b]0;pwned\x07 \x9b31m \x1b[2J \u202egnp.exe \x7f \r [bold]x[/bold]"
 SHOWN = "\\x1b]0;pwned\\x07 \\x9b31m \\x1b[2J \\u202egnp.exe \\x7f \\x0d [bold]x[/bold]"
