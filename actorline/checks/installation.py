@@ -8,6 +8,7 @@ from actorline.api_keys import list_keys
 from actorline.checks.broker import check_queues, check_settings_of_redis
 from actorline.checks.finding import Finding
 from actorline.errors import Unavailable
+from actorline.identifiers import AccountName
 from actorline.ledger.admission.pause import EVERY_ACCOUNT, paused_accounts
 from actorline.ledger.durability import Server
 from actorline.ledger.ledger import Ledger
@@ -30,20 +31,26 @@ FAILING_SECS: Final = 120.0
 
 
 def check_ledger(
-    settings: Settings, ledger: Ledger, *, logs: Path | None = None, has_workers: bool = True
+    settings: Settings,
+    ledger: Ledger,
+    *,
+    logs: Path | None = None,
+    has_workers: bool = True,
+    accounts: Collection[AccountName] | None = None,
 ) -> Iterator[Finding]:
     """Yield a finding for each check. `logs`: those of a running stack; `has_workers`: some should be running, and not
-    only when the next command needs them. Raises Unavailable and redis.RedisError.
+    only when the next command needs them; `accounts`: only jobs of these are named (lower case), None: of all. Raises
+    Unavailable and redis.RedisError.
     """
     yield from _redis(ledger, settings)
     yield from check_settings_of_redis(ledger)
-    yield _workers(ledger, logs, has_workers=has_workers)
+    yield _workers(ledger, logs, has_workers=has_workers, names_jobs=accounts is None)
     tally = read_tally(ledger)
     yield from check_queues(settings, tally.unseen_s, has_workers=has_workers)
     yield from _fleet(settings, read_fleet(ledger))
     yield from _pause(ledger)
     yield from _waiting(tally)
-    yield from check_looks(ledger)
+    yield from check_looks(ledger, accounts)
     yield from _schedules(settings, ledger)
     yield from _budgets(settings, ledger)
     yield from _keys(ledger)
@@ -87,9 +94,10 @@ def _waiting(tally: Tally) -> Iterator[Finding]:
         yield Finding("jobs", is_good=True, text=text, fix=fix)
 
 
-def check_looks(ledger: Ledger) -> Iterator[Finding]:
-    """Report runs that may be billing, of which nothing has been heard for minutes."""
-    if failing := failing_looks(ledger, for_secs=FAILING_SECS):
+def check_looks(ledger: Ledger, accounts: Collection[AccountName] | None = None) -> Iterator[Finding]:
+    """Report runs of the accounts that may be billing, of which nothing has been heard for minutes."""
+    found = failing_looks(ledger, for_secs=FAILING_SECS)
+    if failing := [job for job in found if accounts is None or job.document.account.lower() in accounts]:
         named = ", ".join(job.key for job in failing[:NAMED_JOBS])
         more = f" and {len(failing) - NAMED_JOBS:,} more" if len(failing) > NAMED_JOBS else ""
         text = f"looks at the runs of {named}{more} have failed for minutes, or their aborts: they may be billing"
@@ -119,8 +127,8 @@ def _keys(ledger: Ledger) -> Iterator[Finding]:
         )
 
 
-def _workers(ledger: Ledger, logs: Path | None, *, has_workers: bool) -> Finding:
-    if unattended := describe_unattended(ledger, logs=logs, has_workers=has_workers):
+def _workers(ledger: Ledger, logs: Path | None, *, has_workers: bool, names_jobs: bool) -> Finding:
+    if names_jobs and (unattended := describe_unattended(ledger, logs=logs, has_workers=has_workers)):
         fix = "" if logs else "Start them, or check their logs: they may hang."
         return Finding("workers", is_good=False, text=unattended, fix=fix)
     missing = missing_workers(read_tally(ledger), unseen_for_s=UNSEEN_SECS if has_workers else 0)

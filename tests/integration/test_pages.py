@@ -22,9 +22,11 @@ from actorline.gateway.app import MOST_PAGES_OF_ONE
 from actorline.gateway.pages.cookie import COOKIE
 from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import FROM_TERMINAL
+from actorline.jobs.states import State
 from actorline.ledger import sessions
 from actorline.ledger.admission.schedule_pauses import paused_schedules
 from actorline.ledger.audit import read_audit
+from actorline.ledger.change import Change
 from actorline.ledger.sessions import Sessions, SignIn
 from actorline.secret_digest import digest
 
@@ -610,6 +612,21 @@ def test_the_fleet_needs_its_own_scope_and_warns_as_doctor_does(gateway, closed)
     reader, measurer = sign_in("no-fleet", scopes=frozenset({Scope.READ})), sign_in("fleet")
     assert (reader.get("/fleet").status_code, "/fleet" in reader.get("/").text) == (403, False)
     assert "no control worker runs (never seen)" in unescape(measurer.get("/fleet").text).lower()
+
+
+def test_the_fleet_names_jobs_only_to_who_may_see_them(closed):
+    gateway, sign_in = closed
+    ledger = gateway.line.ledger
+    order(gateway, sign_in("strays", accounts=frozenset({"rich"})), "page-stray", account="rich")
+    ledger.change("page-stray", Change(to=State.RUNNING, fields={"failures": 200}), epoch=None)
+    ledger.runs.add_stray("stray-run", "page-stray")
+    for accounts, are_named in ((None, True), (frozenset({"rich"}), True), (frozenset({"poor"}), False)):
+        text = sign_in("fleet-of-some", accounts=accounts).get("/fleet").text
+        assert ("looks at the runs of page-stray" in text, "stray-run" in text) == (are_named, are_named)
+        assert ("page-stray" in text) is are_named
+        assert "o control worker runs" in text
+    ledger.runs.forget_stray("stray-run")
+    ledger.change("page-stray", Change(to=State.FAILED), epoch=None)
 
 
 def test_mistakes_of_schedules_are_told_to_keys_of_all_accounts(closed):

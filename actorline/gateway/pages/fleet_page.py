@@ -13,7 +13,7 @@ from actorline.gateway.pages.jobs.job_filter import JobFilter
 from actorline.gateway.pages.presentation.columns import Column, columns
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visit, Visitor
-from actorline.identifiers import AccountName
+from actorline.identifiers import AccountName, JobKey, RunId
 from actorline.jobs.rights import Scope
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.accounts import list_owners
@@ -63,7 +63,7 @@ def fleet(visitor: Visitor) -> Response:
         raise Refused(Code.FORBIDDEN, "The API key lacks the scope metrics, which the page of the fleet needs.")
     ledger, settings = visitor.context.ledger, visitor.context.settings
     tally, now = read_tally(ledger), ledger.now()
-    findings = list(check_ledger(settings, ledger))
+    findings = list(check_ledger(settings, ledger, accounts=visitor.grant.rights.accounts))
     return page(
         "fleet.html",
         visitor,
@@ -76,7 +76,7 @@ def fleet(visitor: Visitor) -> Response:
         workers=[(kind, tally.unseen_s.get(kind)) for kind in KINDS],
         unseen_secs=UNSEEN_SECS,
         accounts=_accounts(visitor),
-        strays=ledger.runs.strays(),
+        strays=_strays(visitor),
         rates=rates(ledger),
         server=ledger.server(),
         all_jobs=JobFilter(),
@@ -102,6 +102,16 @@ def age_charts(samples: Sequence[Sample], now: float) -> list[AgeChart]:
 
 def _ago(seconds: int) -> str:
     return f"{seconds // 60} min ago" if seconds else "now"
+
+
+def _strays(visitor: Visit) -> dict[RunId, JobKey]:
+    """Return run id -> key of the runs that no job wants, of the accounts that the visitor sees."""
+    ledger, grant = visitor.context.ledger, visitor.grant
+    strays = ledger.runs.strays()
+    if grant.rights.accounts is None:
+        return strays
+    accounts = {key: ledger.account(key) for key in strays.values()}
+    return {run_id: key for run_id, key in strays.items() if (account := accounts[key]) and grant.sees(account)}
 
 
 def _accounts(visitor: Visit) -> list[Account]:
