@@ -46,10 +46,10 @@ class Shares:
         return self._held.total()
 
     @contextmanager
-    def held(self, holder: str) -> Iterator[None]:
-        """Hold one while the block runs."""
-        self.take(holder)
+    def held(self, holder: str, amount: int = 1) -> Iterator[None]:
+        """Hold an amount while the block runs. Raises Fault, as `take`."""
+        self.take(holder, amount)
         try:
             yield
         finally:
-            self.give_back(holder)
+            self.give_back(holder, amount)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import Any, Final
 
 from starlette.requests import Request
@@ -50,6 +50,10 @@ class Bodies:
             yield body
         finally:
             self._held.give_back(holder, len(body))
+
+    def held(self, body: bytearray, holder: str) -> AbstractContextManager[None]:
+        """Count a body that came in a form. Raises Fault: 429 or 503, as `read`."""
+        return self._held.held(holder, len(body))
 
     @asynccontextmanager
     async def turn(self, body: bytearray, *, is_costly: bool = False) -> AsyncIterator[None]:

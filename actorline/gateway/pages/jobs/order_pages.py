@@ -38,8 +38,11 @@ async def order(request: Request, key: Key, posted: PostedForm) -> Response:
     """Order the changed document; one that is refused is shown again, with why."""
     visit, text = posted.visit, posted.form.first("document")
     await run_in_threadpool(_orderable, visit, key)
+    body, bodies = bytearray(text.encode()), visit.context.bodies
     try:
-        taken = await take_order(request, bytearray(text.encode()), None, visit)
+        with bodies.held(body, visit.grant.holder):
+            async with bodies.turn(body):
+                taken = await take_order(request, body, None, visit)
     except Refused as refused:
         return page("again.html", visit, BAD_REQUEST, key=key, text=text, refusal=refused.reason.message)
     note_change("order", visit.sender, job_key=taken.job.key, created=taken.created)
