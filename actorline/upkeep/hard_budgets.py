@@ -1,5 +1,6 @@
 """Hard budgets: what is spent has reached the limit, so runs that count there are aborted, with a stop wish."""
 
+import json
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -30,10 +31,17 @@ def stop_spent_out(ledger: Ledger, budgets: Budgets) -> list[JobKey]:
 
 
 def _running_in(ledger: Ledger, spent: AbstractSet[Place]) -> Iterator[Job]:
+    """Yield the jobs that count there. Of others, which may be thousands each second, only the reservation is read."""
     keys = (key for key, _ in list(ledger.list_keys(State.RUNNING)))
+    named = [json.dumps(budget, ensure_ascii=False) for budget, _ in spent]
     while block := list(islice(keys, JOBS_A_BLOCK)):
-        for job in ledger.load_many(block):
-            if job and job.reservation and not job.stop_wish and _places(job) & spent:
+        with ledger.redis.pipeline(transaction=False) as pipe:
+            for key in block:
+                pipe.hget(ledger.name("job", key), "reservation")
+            stored = pipe.execute()
+        likely = [key for key, text in zip(block, stored, strict=True) if any(each in (text or "") for each in named)]
+        for job in ledger.load_many(likely):
+            if job and not job.stop_wish and _places(job) & spent:
                 yield job
 
 

@@ -345,21 +345,25 @@ def test_estimate_says_what_would_be_refused_and_waited_for(ledger, tmp_path):
         asked(ledger, settings, options={"memory": 1})
 
 
-def test_spent_hard_budget_stops_the_runs_that_count_there(ledger):
+@pytest.mark.parametrize("team", ["search", 'm\u00e4rkte "b"'])
+def test_spent_hard_budget_stops_the_runs_that_count_there(ledger, monkeypatch, team):
     hard = Budgets.model_validate(
         {
             "account": {"default": {"daily_usd": 100}},
-            "label": {"team": {"search": {"daily_usd": 5, "hard": True}}},
+            "label": {"team": {team: {"daily_usd": 5, "hard": True}}},
         }
     )
-    for key, labels in (("searching", {"team": "search"}), ("other", {})):
+    for key, labels in (("searching", {"team": team}), ("other", {})):
         order(ledger, key, labels=labels)
         assert start(ledger, key, hard, at=ledger.now())
         run(ledger, key, f"run-{key}")
         write(ledger, key, cost_usd=4.999999999)
     assert stop_spent_out(ledger, hard) == []
     write(ledger, "searching", cost_usd=5)
-    assert stop_spent_out(ledger, hard) == ["searching"]
+    read: list[str] = []
+    load_many = ledger.load_many
+    monkeypatch.setattr(ledger, "load_many", lambda keys: read.extend(keys) or load_many(keys))
+    assert (stop_spent_out(ledger, hard), read) == (["searching"], ["searching"])
     assert loaded(ledger, "searching").stop_wish is StopWish.BUDGET
     assert stop_spent_out(ledger, hard) == []
 
