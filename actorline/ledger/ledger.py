@@ -193,7 +193,7 @@ class Ledger:
 
     def has_field(self, key: JobKey, name: str) -> bool:
         """Return whether the job's hash holds the field."""
-        return bool(self.redis.hexists(self.name("job", key), name))
+        return is_key(key) and bool(self.redis.hexists(self.name("job", key), name))
 
     def stop_wish_and_state(self, key: JobKey) -> tuple[StopWish | None, State | None]:
         """Return what a page being fetched has to know of its job, in one short trip."""

@@ -51,7 +51,7 @@ def test_workers_that_hang_are_told_where_no_job_waits(monkeypatch, logs, has_wo
     tally = SimpleNamespace(unseen_s=unseen_s)
     monkeypatch.setattr("actorline.checks.installation.describe_unattended", lambda *_, **__: None)
     monkeypatch.setattr("actorline.checks.installation.read_tally", lambda _: tally)
-    found = _workers(None, logs, has_workers=has_workers)
+    found = _workers(None, logs, has_workers=has_workers, names_jobs=True)
     assert found.is_good is is_good
     assert all(word in f"{found.text} {found.fix}" for word in words.split())
 
