@@ -45,7 +45,7 @@ def test_one_large_order_of_a_page_is_taken_at_a_time(monkeypatch):
 
 def test_orders_of_a_page_count_in_what_a_key_may_hold(monkeypatch):
     bodies = Bodies(each_bytes=2 * LARGE_BYTES)
-    with pytest.raises(Fault) as refused:
-        order_at_once(monkeypatch, bodies, 3)
+    with bodies.held(bytearray(2 * LARGE_BYTES), "a"), pytest.raises(Fault) as refused:
+        order_at_once(monkeypatch, bodies, 1)
     assert refused.value.status == 429
     assert order_at_once(monkeypatch, bodies, 2) == [1, 1]
