@@ -1,6 +1,5 @@
 """Hard budgets: what is spent has reached the limit, so runs that count there are aborted, with a stop wish."""
 
-import json
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from itertools import islice
@@ -31,16 +30,11 @@ def stop_spent_out(ledger: Ledger, budgets: Budgets) -> list[JobKey]:
 
 
 def _running_in(ledger: Ledger, spent: AbstractSet[Place]) -> Iterator[Job]:
-    """Yield the jobs that count there. Of others, which may be thousands each second, only the reservation is read."""
+    """Yield the jobs that count there; others, which may be thousands, aren't read as a whole each second."""
     keys = (key for key, _ in list(ledger.list_keys(State.RUNNING)))
-    named = [json.dumps(budget, ensure_ascii=False) for budget, _ in spent]
+    budgets = {budget for budget, _ in spent}
     while block := list(islice(keys, JOBS_A_BLOCK)):
-        with ledger.redis.pipeline(transaction=False) as pipe:
-            for key in block:
-                pipe.hget(ledger.name("job", key), "reservation")
-            stored = pipe.execute()
-        likely = [key for key, text in zip(block, stored, strict=True) if any(each in (text or "") for each in named)]
-        for job in ledger.load_many(likely):
+        for job in ledger.load_many(ledger.budgets.of_these(block, budgets)):
             if job and not job.stop_wish and _places(job) & spent:
                 yield job
 

@@ -4,6 +4,7 @@ The change that writes a start's intent reserves, and every later change of the 
 `lua/booking.lua`. So there is no intent without its reservation, and a reservation ends with its attempt.
 """
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Final, cast
 
@@ -39,6 +40,15 @@ class BudgetCounts:
     def without_room(self, reservation: Reservation) -> list[Entry]:
         """Return the entries that have no room for a reservation now."""
         return without_room(reservation, self.read(reservation.entries))
+
+    def of_these(self, keys: Sequence[JobKey], budgets: Iterable[str]) -> list[JobKey]:
+        """Return the jobs whose reservation names one of the budgets. Nothing else of them is read."""
+        named = [json.dumps(budget, ensure_ascii=False) for budget in budgets]
+        with self._store.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hget(self._store.name("job", key), "reservation")
+            stored = pipe.execute()
+        return [key for key, text in zip(keys, stored, strict=True) if any(each in (text or "") for each in named)]
 
     # -- jobs that wait for room
 
