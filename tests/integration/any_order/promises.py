@@ -36,6 +36,7 @@ class Seen:
     change: str | None = None
     """The token of the last one."""
     run_ids: frozenset[str] = frozenset()
+    intent: str | None = None
 
 
 @dataclass
@@ -66,12 +67,12 @@ class Promises:
         name = self.line.ledger.name
         with self.line.raw.pipeline(transaction=False) as pipe:
             for key in self.keys:
-                pipe.hmget(name("job", key), ["state", "epoch", "last_change", "run_id"])
+                pipe.hmget(name("job", key), ["state", "epoch", "last_change", "run_id", "intent"])
                 pipe.hvals(name("runs", key))
             found = iter(pipe.execute())
-        for key, (state, epoch, change, run_id), runs in zip(self.keys, found, found, strict=True):
+        for key, (state, epoch, change, run_id, intent), runs in zip(self.keys, found, found, strict=True):
             run_ids = frozenset(run_id for attempt in runs for run_id in json.loads(attempt))
-            now = Seen(state and State(state), int(epoch or 0), change, run_ids)
+            now = Seen(state and State(state), int(epoch or 0), change, run_ids, intent)
             before = self.seen.get(key, Seen())
             check_move(key, before, now)
             assert now.epoch >= before.epoch, f"{key}: its epoch went from {before.epoch} to {now.epoch}"
@@ -220,7 +221,7 @@ class Promises:
 
 
 def check_move(key: str, before: Seen, now: Seen) -> None:
-    """The table allows it, and whoever changed the job held it."""
+    """The table allows it, and whoever changed the job held it, or took back an intent of which nothing came."""
     if before.state is None:
         assert now.state in {None, State.QUEUED}, f"{key} began {now.state}"
         return
@@ -229,7 +230,8 @@ def check_move(key: str, before: Seen, now: Seen) -> None:
         assert now.state in TRANSITIONS[before.state].values(), f"{key} went from {before.state} to {now.state}"
     execution = running()
     if now.change != before.change and execution and execution.epoch is not None:
-        assert execution.epoch == before.epoch, f"{execution.about} changed {key}, which is in other hands"
+        is_taken_back = before.intent and not now.intent and (now.state, now.epoch) == (before.state, before.epoch)
+        assert execution.epoch == before.epoch or is_taken_back, f"{execution.about} changed {key} in other hands"
 
 
 def read_manifest(sink: Sink) -> Manifest | None:
