@@ -42,6 +42,5 @@ def test_platform_gets_the_deadline_as_an_earlier_time_out(line):
         document = {"key": f"timed-{name}", "actor": actor, "options": options, "deadline_secs": 1000}
         assert line.submit({**document, "poll_interval_secs": 1}).get(timeout=120)["state"] == "DELIVERED"
     given = [start["query"]["timeout"] for start in line.emulator.starts(actor)]
-    assert [0 <= int(want) - int(is_) <= 100 for is_, (_, want) in zip(given, asked.values(), strict=True)] == [
-        True
-    ] * 3
+    late = [int(want) - int(is_) for is_, (_, want) in zip(given, asked.values(), strict=True)]
+    assert all(-1 <= each <= 100 for each in late), late  # a worker's clock may be some ms behind Redis's
