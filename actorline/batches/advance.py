@@ -132,16 +132,7 @@ class BatchAdvancer:
         if now is None or now.live:
             self.ledger.batches.change(batch.key, BatchChange(due_in_s=HELD_LOOK_SECS), states=LIVE)
             return
-        is_new = batch.waiting_for != code
-        move_batch(
-            self.ledger,
-            batch,
-            BatchEvent.HOLD,
-            fields={"waiting_for": code, "waiting_since": NOW if is_new else batch.waiting_since},
-            due_in_s=HELD_LOOK_SECS,
-            timeline=TimelineEvent.WAITING if is_new else None,
-            data={"code": code, "message": waiting_text(code, None, None)},
-        )
+        self._show_waiting(batch, code, due_in_s=HELD_LOOK_SECS)
 
     def _rerun(self, batch: Batch, step: Rerun) -> None:
         """Retry members that haven't delivered, in order; those that still run, or were never made, are passed over."""
@@ -193,15 +184,24 @@ class BatchAdvancer:
         if code is None:
             self._continue(batch)
         elif code != batch.waiting_for:
-            until = self._waits_until(batch)
-            move_batch(
-                self.ledger,
-                batch,
-                BatchEvent.HOLD,
-                fields={"waiting_for": code, "waiting_since": NOW, "waiting_until": until},
-                timeline=TimelineEvent.WAITING,
-                data={"code": code, "message": waiting_text(code, None, until)},
-            )
+            self._show_waiting(batch, code, until=self._waits_until(batch))
+
+    def _show_waiting(self, batch: Batch, code: str, *, until: float | None = None, due_in_s: float | str = "") -> None:
+        """Make the batch WAITING, and say it in its timeline if it waited for something else, or for nothing."""
+        is_new = code != batch.waiting_for
+        move_batch(
+            self.ledger,
+            batch,
+            BatchEvent.HOLD,
+            fields={
+                "waiting_for": code,
+                "waiting_since": NOW if is_new else batch.waiting_since,
+                "waiting_until": until,
+            },
+            due_in_s=due_in_s,
+            timeline=TimelineEvent.WAITING if is_new else None,
+            data={"code": code, "message": waiting_text(code, None, until)},
+        )
 
     def _waits_until(self, batch: Batch) -> float | None:
         """Return until when its members wait at the latest, by one of them."""

@@ -34,8 +34,7 @@ class Intent(BaseModel):
 
     `at`: unix seconds by Redis. `marker`: the run's later `meta.userAgent`. `sent_at`: when a request whose
     outcome is unclear was given up, so nothing of it was sent later; the platform's lists are trusted only some time
-    after it. `input_sha256`: of the input read from
-    `input_url`.
+    after it. `input_sha256`: of the input read from `input_url`.
     """
 
     attempt: int

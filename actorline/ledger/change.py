@@ -17,8 +17,8 @@ class Change:
     """`to`: the state that the job gets; `next_epoch`: messages of the epoch so far don't count any more.
 
     `due_in_s`: seconds until upkeep looks after the job; None: never.
-    `fields`: what else the job's hash holds from now on. `guards`: what it must hold now (None: no value),
-    or nothing is changed.
+    `fields`: what else the job's hash holds from now on. `guards`: what it must hold now (None: no value), or
+    nothing is changed.
     `once`: the hash's field that says that this was done before: then nothing is changed (`orders/request_field.py`).
     `members_max`: a member of a batch is changed only while its batch is to go on, with fewer live members than that.
     `event`: an entry for the timeline, with `data`.

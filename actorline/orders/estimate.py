@@ -12,7 +12,7 @@ from actorline.jobs.document.parse import parse_document
 from actorline.jobs.history import History
 from actorline.jobs.job_key import fresh_key
 from actorline.jobs.job_reservation import reservation_for, waiting_text
-from actorline.jobs.rights import Scope
+from actorline.jobs.rights import Rights, Scope
 from actorline.jobs.sender import Sender
 from actorline.jobs.times import iso_time
 from actorline.ledger.admission.pause import IS_PAUSED, is_paused
@@ -81,27 +81,29 @@ def estimate_runs(
 ) -> Estimate:
     """Return what a number of runs of a checked document would come to, as a batch's. `own`: a budget that they share.
 
-    `refusals`: what was found against the order so far.
+    `refusals`: what was found against the order so far. A sender without the right to read sees neither what ran before
+    nor what is left of budgets, and none the budgets of accounts that it doesn't have.
     """
-    sees_others = sender.rights.has(Scope.READ)
+    rights = sender.rights
+    may_read = rights.has(Scope.READ)
     reservation = reservation_for(document, settings.budgets, own=own, at=ledger.now())
     return Estimate(
         document=document.model_dump(mode="json"),
         runs=runs if document.starts_run else 0,
-        like_it=History.of(past_runs(ledger, document)) if document.starts_run and sees_others else None,
+        like_it=History.of(past_runs(ledger, document)) if document.starts_run and may_read else None,
         reserves_usd=reservation.nano_usd / NANO if reservation else None,
-        budgets=_rooms(ledger, reservation) if reservation else [],
+        budgets=_rooms(ledger, reservation, rights) if reservation and may_read else [],
         refusals=list(refusals),
         waits=_waits(ledger, document, reservation),
     )
 
 
-def _rooms(ledger: Ledger, reservation: Reservation) -> list[Room]:
+def _rooms(ledger: Ledger, reservation: Reservation, rights: Rights) -> list[Room]:
     counts = ledger.budgets.read(reservation.entries)
     return [
         _room(entry, entry.limit_nano_usd, count.taken)
         for entry, count in zip(reservation.entries, counts, strict=True)
-        if entry.limit_nano_usd is not None
+        if entry.limit_nano_usd is not None and rights.sees_budget(entry.budget)
     ]
 
 

@@ -123,8 +123,7 @@ def abort_or_adopt(ledger: Ledger, platform: Platform, settings: Settings, orpha
         return None
     if settings.orphans == "abort":
         try:
-            if not abort_run(platform, orphan.run.id).ended_by_itself:
-                ledger.runs.count_stopped(orphan.account)
+            abort_orphan(ledger, platform, orphan)
         except PlatformError as error:
             log.warning("orphan_not_aborted", run_id=orphan.run.id, error=str(error))
         return None
@@ -134,6 +133,15 @@ def abort_or_adopt(ledger: Ledger, platform: Platform, settings: Settings, orpha
         log.warning("orphan_not_adopted", run_id=orphan.run.id, error=str(error))
         return None
     return ledger.load(submitted.key) if submitted.created else None
+
+
+def abort_orphan(ledger: Ledger, platform: Platform, orphan: Orphan) -> bool:
+    """Abort the run. Return False if it had ended by itself. Raises PlatformError."""
+    if abort_run(platform, orphan.run.id).ended_by_itself:
+        return False
+    if orphan.key is None:  # upkeep counts the others
+        ledger.runs.count_stopped(orphan.account)
+    return True
 
 
 def adopt(ledger: Ledger, settings: Settings, orphan: Orphan) -> SubmittedJob:

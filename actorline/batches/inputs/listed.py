@@ -42,10 +42,7 @@ def listed_inputs(document: BatchDocument) -> list[bytes] | None:
 
 def held_split(document: BatchDocument) -> bytes | None:
     """Return what Redis holds of a split until its inputs are in the sink. They may be a thousand times larger."""
-    split = document.split
-    if split is None:
-        return None
-    return canonical_json({"input": split.input, "field": split.field, "size": split.size}, sort=False)
+    return None if document.split is None else canonical_json(dict(document.split), sort=False)
 
 
 def lines_of_split(held: bytes) -> Iterator[bytes]:

@@ -13,10 +13,9 @@ from actorline.errors import Code, Unavailable
 from actorline.jobs.times import iso_time_of
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformError
-from actorline.platform.runs import abort_run
 from actorline.settings import Settings, load_settings
 from actorline.story.number_words import counted
-from actorline.upkeep.orphans import Orphan, find_orphans
+from actorline.upkeep.orphans import Orphan, abort_orphan, find_orphans
 from actorline.upkeep.orphans import adopt as make_job_of
 
 
@@ -29,9 +28,11 @@ def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:
         for orphan, platform in _find(settings, stack):
             found += 1
             if orphan.key is not None or abort:
-                outcome = _abort(stack, orphan, platform)
-                unstopped += isinstance(outcome, PlatformError)
-                done = f"not aborted: {outcome}" if isinstance(outcome, PlatformError) else outcome
+                try:
+                    done = "aborted" if abort_orphan(stack.ledger, platform, orphan) else "had ended by itself"
+                except PlatformError as error:
+                    unstopped += 1
+                    done = f"not aborted: {error}"
             else:
                 done = _adopt(settings, stack, orphan) if adopt else "left alone"
             _report(orphan, done, as_json=as_json)
@@ -45,19 +46,6 @@ def orphans(*, abort: bool, adopt: bool, as_json: bool) -> None:
         them = counted(unstopped, "run")
         message = f"{them} could not be aborted, and may be billing. Try again: `actorline orphans --abort`."
         raise Unavailable(Code.PLATFORM_UNAVAILABLE, message, billed=True)
-
-
-def _abort(stack: AttachedStack, orphan: Orphan, platform: Platform) -> str | PlatformError:
-    """Return what became of the run, or why it could not be aborted."""
-    try:
-        run = abort_run(platform, orphan.run.id)
-    except PlatformError as error:
-        return error
-    if run.ended_by_itself:
-        return "had ended by itself"
-    if orphan.key is None:  # upkeep counts the others
-        stack.ledger.runs.count_stopped(orphan.account)
-    return "aborted"
 
 
 def _find(settings: Settings, stack: AttachedStack) -> Iterator[tuple[Orphan, Platform]]:

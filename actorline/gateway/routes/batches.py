@@ -32,7 +32,7 @@ from actorline.gateway.openapi import (
 from actorline.gateway.ordered import hide_conflict, respond, wait_for_end
 from actorline.gateway.problems import name_order
 from actorline.gateway.routes.events import EVENTS, LastEventId, follow
-from actorline.gateway.routes.jobs import DryRun, check_account, shown_estimate
+from actorline.gateway.routes.jobs import DryRun, check_account
 from actorline.gateway.routes.rows import ITEMS, MOST, respond_rows
 from actorline.identifiers import JobKey
 from actorline.jobs.job import Job
@@ -99,7 +99,7 @@ def _estimated(body: bytearray, idempotency_key: str | None, authorized: Authori
     found = estimate_batch(
         raw, ledger=context.ledger, settings=context.settings, trusted=False, sender=authorized.sender
     )
-    return shown_estimate(found, authorized)
+    return Response(found.model_dump_json(), media_type="application/json")
 
 
 def _take(

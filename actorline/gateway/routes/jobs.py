@@ -98,16 +98,7 @@ async def _estimated(body: bytearray, idempotency_key: str | None, authorized: A
     found = await run_in_threadpool(
         estimate, raw, ledger=context.ledger, settings=context.settings, trusted=False, sender=authorized.sender
     )
-    return shown_estimate(found, authorized)
-
-
-def shown_estimate(found: Estimate, authorized: AuthorizedRequest) -> Response:
-    """Return what the API key may see of an estimate: without `read` neither what ran before nor what is left."""
-    if not authorized.has(Scope.READ):
-        found = found.model_copy(update={"budgets": []})
-    seen = [room for room in found.budgets if authorized.grant.rights.sees_budget(room.budget)]
-    shown = found.model_copy(update={"budgets": seen})
-    return Response(shown.model_dump_json(), media_type="application/json")
+    return Response(found.model_dump_json(), media_type="application/json")
 
 
 async def take_order(
