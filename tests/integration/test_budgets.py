@@ -19,7 +19,8 @@ from actorline.jobs.attempt import next_attempt
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, Job, StopWish
 from actorline.jobs.job_reservation import reservation_of
-from actorline.jobs.sender import FROM_TERMINAL
+from actorline.jobs.rights import Rights, Scope
+from actorline.jobs.sender import FROM_TERMINAL, Sender
 from actorline.jobs.states import TERMINAL, Event, State
 from actorline.jobs.times import iso_time
 from actorline.ledger.admission.budgets import OverBudget
@@ -325,6 +326,24 @@ def test_estimate_knows_what_ran_before_and_registers_nothing(ledger, tmp_path):
     assert [(room.budget, room.left_usd) for room in found.budgets] == [("account:default", 10)]
     assert asked(ledger, settings, actor="apify/z").like_it is None
     assert ledger.redis.dbsize() == before
+
+
+@pytest.mark.parametrize(
+    ("rights", "knows_runs", "budgets"),
+    [
+        (Rights(), True, ["account:default"]),
+        (Rights(scopes=frozenset({Scope.SUBMIT})), False, []),
+        (Rights(accounts=frozenset({"other"})), True, []),
+    ],
+    ids=["all", "no-read", "other-account"],
+)
+def test_estimate_shows_only_what_its_sender_may_see(ledger, tmp_path, rights, knows_runs, budgets):
+    settings = load_settings(home=tmp_path, budgets=TEN_A_DAY)
+    past(ledger, "p", "apify/x", 0.1)
+    sender = Sender("http", "shop", rights=rights)
+    found = estimate({"actor": "apify/x"}, ledger=ledger, settings=settings, trusted=False, sender=sender)
+    assert (found.like_it is not None, [room.budget for room in found.budgets]) == (knows_runs, budgets)
+    assert found.reserves_usd == 4
 
 
 def test_estimate_says_what_would_be_refused_and_waited_for(ledger, tmp_path):
