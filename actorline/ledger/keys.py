@@ -94,7 +94,9 @@ GROUPS: Final[dict[str, tuple[RedisKey, ...]]] = {
         RedisKey("look_back:{account}", "hash", "the gap that is being searched, and how far", "until it is searched"),
         RedisKey("lost_runs:{account}", "hash", "marker -> run ids that the ledger had forgotten", "30 days"),
         RedisKey("rate:{kind}", "string", "requests a second that the platform named for a resource", "1 h"),
-        RedisKey("hold:{kind}:{id}", "string", "unix seconds until which the platform asks for a pause", "seconds"),
+        RedisKey(
+            "hold:{account}:{kind}:{id}", "string", "unix seconds until which the platform asks for a pause", "seconds"
+        ),
         RedisKey("rates:{...}", "string", "requests of this second, kept by `limits`", "seconds"),
     ),
     "Budgets": (

@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 # A worker has tens of threads, each with one request at a time.
 POOL_SIZE: Final = 64
+TURN_PATIENCE_SECS: Final = 30.0  # a waiting thread does nothing else, and its caller can come back later
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class RateFacts:
 class Governor(Protocol):
     """Keeps the rate of everybody who asks the same platform."""
 
-    def wait_for_turn(self, path: str) -> None:
-        """Return when a request may go out. Raises PlatformUnavailable if that is too long to be waited for."""
+    def wait_for_turn(self, path: str, patience_s: float) -> None:
+        """Return when a request may go out. Raises RateLimited if that is in more than `patience_s`."""
 
     def learn(self, path: str, facts: RateFacts) -> None: ...
 
@@ -106,6 +107,16 @@ class Platform:
     def close(self) -> None:
         """Close the idle connections; responses still open are their readers' to close."""
         self._session.close()
+
+    def wait_for_turn(self, path: str, patience_s: float = TURN_PATIENCE_SECS) -> None:
+        """Return when a request to `path` may go out. Raises RateLimited if the platform asked for a longer wait."""
+        if self._governor:
+            self._governor.wait_for_turn(path, patience_s)
+
+    def learn_rate(self, path: str, response: requests.Response) -> None:
+        """Let all who ask the same platform know what a response to `path` says of the rate."""
+        if self._governor:
+            self._governor.learn(path, _rate_facts(response))
 
     def get_data(
         self, path: str, params: Params | None = None, *, silence_s: float | None = None, is_repeated: bool = True
@@ -194,8 +205,7 @@ class Platform:
         body: Mapping[str, Any] | None = None,
     ) -> requests.Response:
         url = f"{self.api_root}/{path.lstrip('/')}"
-        if self._governor:
-            self._governor.wait_for_turn(path)
+        self.wait_for_turn(path)
         try:
             response = self._session.request(
                 method,
@@ -209,8 +219,7 @@ class Platform:
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise error_from_fault(error, method=method, url=url) from error
-        if self._governor:
-            self._governor.learn(path, _rate_facts(response))
+        self.learn_rate(path, response)
         if is_success(response.status_code) and response.status_code != HTTPStatus.PARTIAL_CONTENT:
             return response
         with response:

@@ -24,6 +24,7 @@ from actorline.platform.errors import CapacityExceeded, InvalidRequest, Platform
 from actorline.platform.json_text import parse_json
 from actorline.platform.session import PlatformAdapter
 
+START_PATIENCE_SECS: Final = 1.0  # a start that waited for longer in its thread would go out too late
 START_TIMEOUT_SECS: Final = 60.0  # the platform responds within seconds; longer means that the reply is lost
 # A 303 names where to look at what the request has done (RFC 9110, section 15.4.4): a run may have been made.
 _MAY_BE_DONE: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.SEE_OTHER})
@@ -143,7 +144,8 @@ def post_guarded(
     session = platform.open_session(_GuardedAdapter(guard))
     with session:  # it keeps no connection for a later request; the response has its own until it is closed
         try:
-            return session.post(
+            platform.wait_for_turn(path, START_PATIENCE_SECS)
+            response = session.post(
                 f"{platform.api_root}{path}",
                 params=encode_query(query),
                 data=body,
@@ -152,6 +154,8 @@ def post_guarded(
                 allow_redirects=False,
                 stream=True,
             )
+        except RateLimited as error:
+            raise StartDeferred(error) from error
         except _TooLate as error:
             raise StartDeferred(
                 PlatformUnavailable("nothing was sent: this process was held up for longer than a start may take")
@@ -162,6 +166,8 @@ def post_guarded(
                     PlatformUnavailable(f"the platform can't be reached ({describe_fault(fault)})")
                 ) from fault
             raise StartUnclear(f"the reply was lost ({describe_fault(fault)})") from fault
+    platform.learn_rate(path, response)
+    return response
 
 
 def read_run_id(response: requests.Response) -> RunId:

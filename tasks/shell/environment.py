@@ -85,7 +85,7 @@ def _platform(account: AccountName) -> Platform:
             Code.AUTH,
             f"No token is set for the account {account}. No run was started. Set {variable} where the workers run.",
         )
-    return Platform(settings().api_url, token, governor=RedisGovernor(ledger()), meter=RequestMeter(account))
+    return Platform(settings().api_url, token, governor=RedisGovernor(ledger(), account), meter=RequestMeter(account))
 
 
 def platform_of(key: JobKey) -> Platform:

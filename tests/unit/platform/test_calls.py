@@ -218,7 +218,7 @@ def test_a_body_that_breaks_off_is_asked_for_again():
 )  # fmt: skip
 def test_everybody_waits_where_the_platform_asks_for_it(api, status, headers, is_refused):
     class Told:
-        def wait_for_turn(self, path: str) -> None:
+        def wait_for_turn(self, path: str, patience_s: float) -> None:
             pass
 
         def learn(self, path: str, facts: RateFacts) -> None:

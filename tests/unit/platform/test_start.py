@@ -11,7 +11,7 @@ from tiny_server import Reply, TinyServer, drip, raw, reply, silence, tiny_serve
 
 from actorline.platform import body as body_module
 from actorline.platform import start as start_module
-from actorline.platform.client import Platform
+from actorline.platform.client import Governor, Platform
 from actorline.platform.errors import AuthFailed, CapacityExceeded, Forbidden, InvalidRequest, NotFound, RateLimited
 from actorline.platform.start import (
     NotStarted,
@@ -42,8 +42,15 @@ def server() -> Iterator[TinyServer]:
         yield server
 
 
-def start(url: str, *, send_by: SendBy | None = None, announce: Callable[[], None] | None = None, **target: Any) -> Any:
-    platform = Platform(url, SecretStr(TOKEN), user_agent="actorline/test")
+def start(
+    url: str,
+    *,
+    send_by: SendBy | None = None,
+    announce: Callable[[], None] | None = None,
+    governor: Governor | None = None,
+    **target: Any,
+) -> Any:
+    platform = Platform(url, SecretStr(TOKEN), user_agent="actorline/test", governor=governor)
     options = {
         "actor": "apify/web-scraper",
         "actor_task": None,
@@ -93,6 +100,23 @@ def test_a_start_that_cannot_be_announced_is_not_sent(server):
     with pytest.raises(RefusedError):
         start(server.url, announce=refuse)
     assert server.requests == []
+
+
+class Refusing:
+    """A governor that another worker's refusal has reached."""
+
+    def wait_for_turn(self, *_: object) -> None:
+        raise RateLimited("No request was sent", retry_after_s=40)
+
+    def learn(self, *_: object) -> None: ...
+
+
+def test_a_start_that_the_platform_has_put_off_is_neither_announced_nor_sent(server):
+    announced: list[str] = []
+    with pytest.raises(StartDeferred) as deferred:
+        start(server.url, announce=lambda: announced.append("announced"), governor=Refusing())
+    assert deferred.value.error.retry_after_s == 40
+    assert (announced, server.requests) == ([], [])
 
 
 def test_a_start_without_a_connection_is_not_announced():
