@@ -12,7 +12,7 @@ from actorline.ledger.ledger import Ledger
 from actorline.ledger.queries import listing
 from actorline.ledger.queries.job_index import JobIndex
 from actorline.ledger.queries.key_text import KeyText
-from actorline.ledger.queries.listing import JOBS_A_BLOCK, Cursor, JobList, list_jobs
+from actorline.ledger.queries.listing import JOBS_A_BLOCK, Cursor, ListedJobs, list_jobs
 from actorline.ledger.registration import NewJob
 from actorline.ledger.store import connect
 
@@ -33,7 +33,7 @@ def order(ledger: Ledger, *keys: str, **fields: object) -> None:
         ledger.register([NewJob(key, document, "file:///rows/", fresh=False)], due_in_s=100)
 
 
-def keys_of(page: JobList) -> list[str]:
+def keys_of(page: ListedJobs) -> list[str]:
     return [job.key for job in page.jobs]
 
 

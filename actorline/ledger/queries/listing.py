@@ -67,7 +67,7 @@ class Cursor(NamedTuple):
 
 
 @dataclass(frozen=True)
-class JobList:
+class ListedJobs:
     """`next`: where the list continues; None: that was all. A list may hold fewer jobs than asked for, even none."""
 
     jobs: list[Job]
@@ -107,7 +107,7 @@ def list_jobs(
     actor: str = "",
     text: str = "",
     keys: KeyText | None = None,
-) -> JobList:
+) -> ListedJobs:
     """List the jobs in one of `states` that have all `labels` and one of `accounts` (lower case; None: any).
 
     `is_indexed`: the indexes by account, Actor and label have all their jobs, so that no others are read. `since`: jobs
@@ -127,12 +127,12 @@ def list_jobs(
                     found.append(job)
                     shown = entry
                     if len(found) == limit:
-                        return JobList(found, shown)
+                        return ListedJobs(found, shown)
             read_bytes += size
             if read_bytes >= MOST_BYTES and entries[-1].is_older_than(after):
-                return JobList(found, entries[-1].naming_only(shown))
+                return ListedJobs(found, entries[-1].naming_only(shown))
         seen = block.next
-    return JobList(found, seen.naming_only(shown) if seen else None)
+    return ListedJobs(found, seen.naming_only(shown) if seen else None)
 
 
 _Way = tuple[list[str], Sieve]

@@ -8,7 +8,7 @@ from typing import Final
 from actorline.errors import Refused
 from actorline.gateway.pages.jobs.job_changes import Action, change_job, may_cancel, may_retry
 from actorline.gateway.pages.jobs.job_filter import JobFilter
-from actorline.gateway.pages.jobs.job_list import read_jobs
+from actorline.gateway.pages.jobs.shown_jobs import read_jobs
 from actorline.gateway.pages.visit import Visit
 from actorline.identifiers import JobKey
 from actorline.jobs.cost import cost_usd

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from actorline.gateway.pages.jobs.job_changes import CANCELS, ORDERS
 from actorline.gateway.pages.jobs.job_filter import SPANS, JobFilter
-from actorline.gateway.pages.jobs.job_list import read_jobs
+from actorline.gateway.pages.jobs.shown_jobs import read_jobs
 from actorline.gateway.pages.rendering import PageRoute, page
 from actorline.gateway.pages.visit import Visit, Visitor
 from actorline.identifiers import AccountName

@@ -17,7 +17,7 @@ JOBS_A_PAGE: Final = 50
 
 
 @dataclass(frozen=True)
-class JobList:
+class ShownJobs:
     """`counts`: all jobs that the visitor sees, by state; `next`: the cursor of the rest; `now`: by Redis's clock."""
 
     jobs: list[Job]
@@ -26,13 +26,13 @@ class JobList:
     now: float
 
 
-def read_jobs(visit: Visit, wanted: JobFilter, cursor: str | None, *, limit: int = JOBS_A_PAGE) -> JobList:
+def read_jobs(visit: Visit, wanted: JobFilter, cursor: str | None, *, limit: int = JOBS_A_PAGE) -> ShownJobs:
     """Read one page of the list. Raises Refused for a bad cursor or label, and redis.RedisError."""
     ledger, accounts = visit.context.ledger, _accounts(visit, wanted)
     now = ledger.now()
     counts = count_jobs(ledger, accounts)
     if cursor is None and (named := _named(visit, wanted)):
-        return JobList([named], counts, None, now)
+        return ShownJobs([named], counts, None, now)
     listed = list_jobs(
         ledger,
         limit=limit,
@@ -46,7 +46,7 @@ def read_jobs(visit: Visit, wanted: JobFilter, cursor: str | None, *, limit: int
         text=_key_part(visit, wanted),
         keys=visit.context.key_text,
     )
-    return JobList(listed.jobs, counts, str(listed.next) if listed.next else None, now)
+    return ShownJobs(listed.jobs, counts, str(listed.next) if listed.next else None, now)
 
 
 def _accounts(visit: Visit, wanted: JobFilter) -> frozenset[AccountName] | None:
