@@ -9,11 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from workers.log_files import open_log, set_aside_long_logs
+from actorline.exit_codes import UNAVAILABLE, USAGE
+from workers.log_files import last_line, open_log, set_aside_long_logs
 from workers.parent_death import die_with_parent
 
 DRAIN_SECS: Final = 25.0
 BACK_OFF_MAX_SECS: Final = 30.0
+TOLD_WHY: Final = (USAGE, UNAVAILABLE)  # codes of a process that wrote last why it ends
 STEADY_SECS: Final = 30.0  # a process that ran this long is healthy: its next death counts as the first
 
 
@@ -65,21 +67,21 @@ class Children:
                 child.deaths = 1 if time.monotonic() - child.started_at > STEADY_SECS else child.deaths + 1
                 wait = min(2.0 ** (child.deaths - 1) * 0.5, BACK_OFF_MAX_SECS)
                 child.process, child.start_again_at = None, time.monotonic() + wait
-                self.say(f"{child.name}: died (exit {code}); restarting in {wait:g} s; see logs/{child.name}.log")
+                why = f": {last_line(self.home / 'logs', child.name)}" if code in TOLD_WHY else ""
+                self.say(f"{child.name}: died (exit {code}){why}; restarting in {wait:g} s; see logs/{child.name}.log")
 
-    def stop_all(self, *, last: str) -> None:
-        """Stop all at once, except `last`, which the others need until they have ended."""
-        for is_last in (False, True):
-            running = [child.process for child in self._children if child.process and (child.name == last) is is_last]
-            for process in running:
-                process.terminate()
-            deadline = time.monotonic() + DRAIN_SECS
-            for process in running:
-                try:
-                    process.wait(max(deadline - time.monotonic(), 0.1))
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+    def stop_all(self, *, but: str = "") -> None:
+        """Stop all at once, except one that the others need until they have ended."""
+        running = [child.process for child in self._children if child.process and child.name != but]
+        for process in running:
+            process.terminate()
+        deadline = time.monotonic() + DRAIN_SECS
+        for process in running:
+            try:
+                process.wait(max(deadline - time.monotonic(), 0.1))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
     def _run(self, child: Child) -> None:
         with open_log(self.home / "logs", child.name) as log:

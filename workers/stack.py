@@ -233,9 +233,11 @@ class Stack:
     def _take_down(self) -> None:
         if any(self.children):
             self.say("draining")
-            self._say_unfinished()
         (self.home / STATE_FILE).unlink(missing_ok=True)
-        self.children.stop_all(last="valkey")
+        self.children.stop_all(but="valkey")
+        if any(self.children):
+            self._say_unfinished()
+        self.children.stop_all()
 
     def _say_unfinished(self) -> None:
         with suppress(redis.RedisError):

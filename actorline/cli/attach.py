@@ -32,6 +32,7 @@ START_SECS: Final = 60.0  # a stack that is shutting down drains for half a minu
 STACK_LOOK_SECS: Final = 0.1
 REPLY_SECS: Final = 1.0  # without a reply from a worker: there is none
 NOTHING_STARTED: Final = "Nothing was started."
+LAST_LOOK_SECS: Final = 2.0
 PING_SECS: Final = 10.0  # a Redis that is alive responds sooner, also on a busy machine
 
 
@@ -75,41 +76,40 @@ def attach(
         with open_home(settings) as users:
             state, ours = _stack(settings, users, workers=workers, flower=flower)
             ledger = open_ledger(settings, to_order=to_order, undone=undone)
-            try:
-                yield AttachedStack(
-                    ledger,
-                    brought_up=ours,
-                    flower=state.get("flower"),
-                    gateway=state.get("gateway"),
-                    command=command,
-                )
-            finally:
-                if ours and workers and take_lock(users):  # no other command uses it: it ends with this one
-                    _say_unfinished(ledger, command)
+            yield AttachedStack(
+                ledger,
+                brought_up=ours,
+                flower=state.get("flower"),
+                gateway=state.get("gateway"),
+                command=command,
+            )
     finally:
-        if ours and workers:
-            _wait_until_gone(settings)
+        if ours and workers and (unfinished := _wait_until_gone(settings, command)):
+            say(unfinished)
 
 
-def _wait_until_gone(settings: Settings) -> None:
-    """Wait until the stack that this command started has stopped its processes, unless others use it by now."""
-    with (settings.home / LOCK_FILE).open("a") as stack, (settings.home / USERS_FILE).open("a") as users:
-        deadline = time.monotonic() + START_SECS
+def _wait_until_gone(settings: Settings, command: str) -> str | None:
+    """Wait until the stack that this command started has stopped its processes, unless others use it by now. Return
+    which jobs were unfinished when its workers had ended, as they may take a job a step further until then.
+    """
+    unfinished = None
+    with (
+        (settings.home / LOCK_FILE).open("a") as stack,
+        (settings.home / USERS_FILE).open("a") as users,
+        connect(settings.ledger, socket_timeout_s=LAST_LOOK_SECS, retries=0, idle_s=0) as client,
+    ):
+        ledger, deadline = Ledger(client, settings.namespace), time.monotonic() + START_SECS
         while time.monotonic() < deadline:
+            with suppress(redis.RedisError):  # it ends after the workers
+                unfinished = describe_unfinished(ledger, command=command)
             if take_lock(stack):
-                return
+                return unfinished
             if take_lock(users):  # no command uses it, which it will notice
                 fcntl.flock(users, fcntl.LOCK_UN)
             elif take_lock(users, fcntl.LOCK_SH):  # it isn't shutting down, so another command uses it
-                return
+                return None
             time.sleep(STACK_LOOK_SECS)
-
-
-def _say_unfinished(ledger: Ledger, command: str) -> None:
-    """Report jobs that are unfinished when this command stops the workers."""
-    with suppress(redis.RedisError):
-        if text := describe_unfinished(ledger, command=command):
-            say(text)
+    return unfinished
 
 
 def open_home(settings: Settings) -> IO[str]:

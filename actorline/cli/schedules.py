@@ -71,8 +71,9 @@ def list_(*, as_json: bool) -> None:
 
 def pause(name: str, *, as_json: bool) -> None:
     settings = load_settings()
-    _chosen(load_schedules(_file(settings)), name)
     with attach(settings, workers=False) as stack:
+        if name not in Book(stack.ledger).read().followed:
+            _chosen(load_schedules(_file(settings)), name)
         pause_schedule(stack.ledger, name)
         record(stack.ledger, "schedule-paused", FROM_TERMINAL, schedule=name)
     if as_json:

@@ -14,6 +14,10 @@ from actorline.platform.errors import PlatformError, PlatformUnavailable
 from actorline.settings import Settings
 
 ACCOUNT_TIMEOUT_SECS: Final = 4.0  # a worker's start doesn't wait longer for a platform that is away
+OTHER_OWNER_ADVICE: Final = (
+    "Is this another deployment on the same Redis? Give it an ACTORLINE_NAMESPACE of its own, or the account another "
+    "alias (ACTORLINE_ACCOUNTS__NAME). If the account was moved on purpose: actorline accounts --moved {account}."
+)
 
 
 class Owner(BaseModel):
@@ -54,22 +58,21 @@ def _give_up(seconds: float) -> None:
 
 def check_owner(ledger: Ledger, account: AccountName, owner: Owner) -> None:
     """Keep the user whom the alias stands for at its first use. Raises Refused if it stands for another one."""
-    stored = ledger.redis.hget(_name(ledger), account)
-    if stored is None:
-        ledger.redis.hsetnx(_name(ledger), account, owner.model_dump_json())
-        stored = ledger.redis.hget(_name(ledger), account)
-    first = Owner.model_validate_json(stored)
-    if owner.id is None or first.id == owner.id:
-        return
-    if first.id is None:
+    ledger.redis.hsetnx(_name(ledger), account, owner.model_dump_json())
+    if other := describe_other_owner(ledger, account, owner):
+        raise Refused(Code.AUTH, f"{other} Nothing was started. {OTHER_OWNER_ADVICE.format(account=account)}")
+    if owner.id is not None:
         move_account(ledger, account, owner)
-        return
-    raise Refused(
-        Code.AUTH,
+
+
+def describe_other_owner(ledger: Ledger, account: AccountName, owner: Owner) -> str | None:
+    """Return that the alias stands for another user than the token's; None: it doesn't, or that isn't known."""
+    first = list_owners(ledger).get(account, Owner())
+    if None in {first.id, owner.id} or first.id == owner.id:
+        return None
+    return (
         f"The token of the account {account} belongs to {owner.username}, but in this ledger {account} is "
-        f"{first.username}, whose runs it would not find. Nothing was started. Is this another deployment on the same "
-        "Redis? Give it an ACTORLINE_NAMESPACE of its own, or the account another alias (ACTORLINE_ACCOUNTS__NAME). "
-        f"If the account was moved on purpose: actorline accounts --moved {account}.",
+        f"{first.username}, whose runs it would not find."
     )
 
 

@@ -31,6 +31,11 @@ class Reading:
     beats: list[str]
     pauses: Mapping[str, SchedulePause] = field(default_factory=dict)
 
+    @property
+    def followed(self) -> frozenset[str]:
+        """Return the names of the schedules that a running beat orders, whatever became of their file since."""
+        return frozenset(name for name, entry in self.entries.items() if self.beats and entry.place.rhythm)
+
 
 class Book:
     def __init__(self, ledger: Ledger) -> None:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # a schedule loads Celery's crontab, and most installations h
     from actorline.schedules.schedule import Schedule
 
 FILE_NAME: Final = "schedules.toml"
+WHO_READS_IT: Final = "A beat that starts now schedules nothing; one that is running keeps to what it has read"
 _DAY_SECS: Final = 86_400
 _GOOD: Final = {"actor": "any"}  # replaces a missing document, which is reported elsewhere
 _OTHER_WORDS: Final[Mapping[str, str]] = {
@@ -63,7 +64,7 @@ class InvalidSchedules(SettingsError):
     def __init__(self, file: Path, problems: list[FileProblem]) -> None:
         self.file, self.problems = file, problems
         lines = "".join(f"\n  {problem}" for problem in problems)
-        super().__init__(f"{file} is invalid; nothing is scheduled:{lines}")
+        super().__init__(f"{file} is invalid. {WHO_READS_IT}:{lines}")
 
 
 def find_schedules(settings: Settings) -> Path | None:

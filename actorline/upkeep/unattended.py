@@ -46,8 +46,8 @@ def describe_missing(missing: dict[str, float | None]) -> list[str]:
 def describe_unattended(ledger: Ledger, *, logs: Path | None = None, has_workers: bool = True) -> str | None:
     """Return which live jobs have no worker; None: there are none, or workers are running.
 
-    `logs`: those of a running stack, whose workers must hang. `has_workers`: False where the stack that alone serves
-    the ledger isn't running, so that nothing has to be waited for.
+    `logs`: those of a running stack, whose workers hang or can't start. `has_workers`: False where the stack that
+    alone serves the ledger isn't running, so that nothing has to be waited for.
     """
     missing = missing_workers(read_tally(ledger), unseen_for_s=UNSEEN_SECS if has_workers else 0)
     unfinished = describe_unfinished(ledger, logs=logs) if missing else None
@@ -71,7 +71,7 @@ def describe_unfinished(ledger: Ledger, *, logs: Path | None = None, command: st
     them = "it" if number == 1 else "them"
     way_on = f"`{command} up` continues {them}"
     if logs is not None:
-        way_on = f"The stack is running, so its workers hang: see {logs}. Restart `actorline up`"
+        way_on = f"The stack is running, so its workers hang or can't start: see {logs}. Then restart `actorline up`"
     return (
         f"{number:,} job{' is' if number == 1 else 's are'} unfinished: {', '.join([*named, *more])}. "
         f"{way_on}; `{command} cancel KEY` stops one."

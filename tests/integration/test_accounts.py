@@ -7,6 +7,7 @@ import sys
 import pytest
 from pydantic import SecretStr
 from real_parts import TOKEN, WORKER, make_line, reason_of, running_emulator, running_workers
+from terminal import actorline
 
 from actorline.errors import Code, Reason, Refused
 from actorline.jobs.document.parse import parse_document
@@ -73,6 +74,11 @@ def test_worker_with_another_users_token_does_not_start(valkey, two_users, tmp_p
     assert "ACTORLINE_NAMESPACE" in refused.stderr
     assert "actorline accounts --moved default" in refused.stderr
     assert "apify_api_other" not in refused.stderr
+    doubted = actorline(line, "doctor", "--json", APIFY_TOKEN="apify_api_other")
+    (token,) = [finding for finding in doubted.lines if finding["subject"] == "token"]
+    assert (doubted.code, token["is_good"]) == (1, False)
+    assert "belongs to other, but in this ledger default is demo" in token["text"]
+    assert "actorline accounts --moved default" in token["fix"]
     move_account(line.ledger, "default", read_owner(settings, SecretStr("apify_api_other")))
     use("apify_api_other")
     with pytest.raises(Refused):

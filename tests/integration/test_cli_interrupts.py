@@ -99,6 +99,19 @@ def test_second_interrupt_does_not_wait_and_names_billing_runs(terminal, faults)
 
 
 @pytest.mark.thorough
+def test_what_is_left_is_told_as_it_is_when_the_workers_have_ended(terminal, faults):
+    actor = terminal.emulator.actor("left-later", **LONG)
+    faults({"method": "POST", "path_regex": "left-later/runs$", "action": "delay", "secs": 4})
+    command = terminal.run("--keep-on-interrupt", key="left-later", actor=actor)
+    wait_for(lambda: terminal.emulator.runs_of(actor), within=120, what="the start")
+    command.signal(signal.SIGINT)
+    done = command.end()
+    (run,) = terminal.emulator.runs_of(actor)
+    assert f"1 job is unfinished: left-later (RUNNING, its run {run['id']} may be billing)." in done.err
+    terminal.wait_until_empty()
+
+
+@pytest.mark.thorough
 def test_kept_run_goes_on_and_cancel_comes_back_to_it(terminal):
     command, run = start_run(terminal, "kept", "--keep-on-interrupt")
     command.signal(signal.SIGINT)

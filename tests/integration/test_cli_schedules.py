@@ -1,5 +1,6 @@
 """`actorline schedules ...` and what `up` and `doctor` say of schedules."""
 
+import signal
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -86,7 +87,7 @@ def test_check_says_that_a_file_is_good_or_names_each_mistake(scheduled):
     (scheduled.cwd / "wrong.toml").write_text(WRONG)
     bad = scheduled("schedules", "check", "wrong.toml")
     assert (bad.code, bad.out) == (2, "")
-    for words in ("schedules.one.cron", 'did you mean "timezone"', 'did you mean "actor"', "nothing is scheduled"):
+    for words in ("schedules.one.cron", 'did you mean "timezone"', 'did you mean "actor"', "schedules nothing"):
         assert words in bad.err
     as_json = scheduled("schedules", "check", "wrong.toml", "--json")
     assert (as_json.code, as_json.json["is_good"]) == (2, False)
@@ -135,6 +136,19 @@ def test_pause_is_shown_until_the_schedule_is_resumed(scheduled):
     assert scheduled("schedules", "resume", "nightly", "--json").json["was_paused"]
     assert scheduled("schedules", "list", "--json").lines[1]["paused"] is None
     assert "was not paused" in scheduled("schedules", "resume", "nightly").err
+
+
+def test_schedule_that_a_beat_follows_is_paused_without_its_file(scheduled):
+    up = scheduled.start("up", "--flower-port", "0", "--port", "0")
+    wait_for(lambda: "up: " in up.err, within=120, what="the stack")
+    wait_for(lambda: scheduled("schedules", "list", "--json").lines[0]["last_due"], what="a due time")
+    (scheduled.home / "schedules.toml").write_text("oops = [")
+    told = " ".join(scheduled("doctor").out.split())
+    assert "one that is running keeps to what it has read" in told
+    assert scheduled("schedules", "pause", "often").code == 0
+    assert scheduled("schedules", "pause", "nobody").code == 2
+    up.signal(signal.SIGTERM)
+    assert up.end().code == 0
 
 
 def test_a_name_that_no_schedule_has_is_refused_with_the_nearest(scheduled):

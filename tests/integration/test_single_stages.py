@@ -1,5 +1,6 @@
 """One stage of a job by hand, on a real ledger and the emulator, from a state that a whole job seldom comes to."""
 
+import threading
 from contextlib import closing, nullcontext
 
 import pytest
@@ -7,6 +8,7 @@ from pydantic import SecretStr
 from real_parts import TOKEN, wait_for
 from terminal import actorline
 
+from actorline import shutdown
 from actorline.checks.installation import _waiting
 from actorline.errors import Code, Reason
 from actorline.gateway.pages.presentation.next_step import WAITS, next_step
@@ -15,7 +17,7 @@ from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, StopWish
 from actorline.jobs.sender import FROM_TERMINAL
 from actorline.jobs.states import Event, State
-from actorline.jobs.step import Wait
+from actorline.jobs.step import Moved, Wait
 from actorline.ledger.change import Change
 from actorline.ledger.queries.savings import read_savings
 from actorline.ledger.queries.tally import read_tally
@@ -25,6 +27,7 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import RateLimited
 from actorline.platform.runs import get_run
 from actorline.settings import load_settings
+from actorline.shutdown import GivenBack
 from actorline.stages.collect.fetch_pages import load_collecting
 from actorline.stages.collect.finish_job import Finisher
 from actorline.stages.start.moves import StartMoves
@@ -91,6 +94,23 @@ def test_poll_comes_again_no_sooner_than_asked(line, faults, status, after, seco
         assert Poller(line.ledger, platform, load_settings()).advance(line.ledger.load(key)) == Wait(
             seconds, at_least_s=int(after or 0)
         )
+
+
+def test_worker_that_is_to_stop_starts_no_run(line, platform, monkeypatch):
+    """Nobody may be left to look after it."""
+    actor = line.emulator.actor("started-no-more", items=1)
+    (line.home / "started-no-more").mkdir(parents=True)
+    created(line, "started-no-more", State.QUEUED, order={"actor": actor})
+    starter = Starter(line.ledger, platform, load_settings(), "al-test", wake=lambda _: None)
+    stopping = threading.Event()
+    stopping.set()
+    with monkeypatch.context() as asked:
+        asked.setattr(shutdown, "_asked", stopping)
+        with pytest.raises(GivenBack):
+            starter.advance(load_startable(line.ledger, "started-no-more", 1))
+    assert (line.emulator.starts(actor), line.ledger.load("started-no-more").intent) == ([], None)
+    assert starter.advance(load_startable(line.ledger, "started-no-more", 1)) == Moved()
+    assert len(line.emulator.starts(actor)) == 1
 
 
 BROKEN = Broken(rule="required", path="price", figure=1, limit=0, rows=9, message="no price", stops=True)

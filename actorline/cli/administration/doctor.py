@@ -22,6 +22,7 @@ from actorline.cli.terminal.room_text import left_text
 from actorline.delivery.sink import SinkError, open_sink
 from actorline.errors import Unavailable
 from actorline.identifiers import AccountName
+from actorline.ledger.accounts import OTHER_OWNER_ADVICE, Owner, describe_other_owner
 from actorline.ledger.admission.account_room import AccountUse
 from actorline.ledger.faults import describe_fault
 from actorline.ledger.ledger import Ledger
@@ -103,8 +104,13 @@ def _account(settings: Settings, ledger: Ledger | None, platform: Platform, acco
     except PlatformError as error:
         yield Finding("token", is_good=False, text=f"account {account}: {error}", fix=_fix(error, account))
         return
-    left = left_text(use.left)
-    yield Finding("token", is_good=True, text=f"account {account} is {me.username}: {_used(use)}{left and f'; {left}'}")
+    if ledger and (other := describe_other_owner(ledger, account, Owner(id=me.id, username=me.username))):
+        fix = OTHER_OWNER_ADVICE.format(account=account)
+        yield Finding("token", is_good=False, text=f"{other} No worker starts with it.", fix=fix)
+    else:
+        left = left_text(use.left)
+        text = f"account {account} is {me.username}: {_used(use)}{left and f'; {left}'}"
+        yield Finding("token", is_good=True, text=text)
     if use.limit.get("month_usd") and use.used.get("month_usd", 0) >= NEARLY * use.limit["month_usd"]:
         text = f"account {account} has used over 90 % of this month's limit, at which no run is started"
         yield Finding("limits", is_good=False, text=text, fix="Raise it: Apify Console, Billing, Limits.")

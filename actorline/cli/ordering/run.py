@@ -176,10 +176,17 @@ def interrupt_jobs(
     )
     for job in jobs:
         if not job.is_terminal:
-            billing = "" if job.run.status in TERMINAL_STATUSES else ", and may be billing"
-            say(f"Still being stopped: {_run_text(job)}{billing}. {come_back(job.key, stack.command)}")
+            say(f"Still being stopped: {stopping_text(job)}. {come_back(job.key, stack.command)}")
     return [job for job in jobs if job.is_terminal]
 
 
 def _run_text(job: Job) -> str:
-    return f"{job.key}: the run {job.run.id} is {job.run.status}" if job.run.id else f"{job.key}: no run was started"
+    if job.run.id:
+        return f"{job.key}: the run {job.run.id} is {job.run.status}"
+    return f"{job.key}: a start was sent; its run isn't known yet" if job.intent else f"{job.key}: no run was started"
+
+
+def stopping_text(job: Job) -> str:
+    """Return what is known of the run of a job that is being stopped, and whether it may be billing."""
+    may_bill = job.intent or (job.run.id and job.run.status not in TERMINAL_STATUSES)
+    return f"{_run_text(job)}, and may be billing" if may_bill else _run_text(job)

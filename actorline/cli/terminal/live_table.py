@@ -118,7 +118,7 @@ def _not_begun_text(job: Job, now: float) -> str:
         return ""
     if job.intent:
         return "a start was sent; the platform hasn't replied yet"
-    return "hasn't begun: the platform doesn't reply, or the workers are busy"
+    return "hasn't begun: no worker has taken it, or the platform doesn't reply; `actorline doctor` says which"
 
 
 def _failing_text(job: Job) -> str:

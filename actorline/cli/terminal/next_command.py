@@ -49,6 +49,9 @@ NEXT: Final[Mapping[Code, str | None]] = {
     Code.INTERNAL: "actorline retry KEY",
 }
 
+NEXT_OF_AN_END: Final[Mapping[Code, str]] = {Code.SINK_FAILED: "actorline retry KEY"}
+"""Where a job that has ended with the code needs another command than one that waits, or than a refusal."""
+
 
 def way_out(code: str, *, key: str) -> str | None:
     """Return the command for a job that waits; None if there is none, also for the code of a newer version."""
@@ -56,9 +59,16 @@ def way_out(code: str, *, key: str) -> str | None:
     return command and command.replace("KEY", key)
 
 
-def next_command(reason: Reason, *, key: str | None = None, dataset_id: str | None = None) -> str | None:
-    """Return the command; None if there is none, if the message names one already, or if its job isn't known."""
-    command = None if "actorline " in reason.message else NEXT[reason.code]
+def next_command(
+    reason: Reason, *, key: str | None = None, dataset_id: str | None = None, has_ended: bool = False
+) -> str | None:
+    """Return the command; None if there is none, if the message names one already, or if its job isn't known.
+
+    `has_ended`: the reason is that of a job's end, not of a refusal.
+    """
+    if "actorline " in reason.message:
+        return None
+    command = (has_ended and NEXT_OF_AN_END.get(reason.code)) or NEXT[reason.code]
     if command is None or ("KEY" in command and key is None):
         return None
     return command.replace("KEY", key or "").replace("ID", dataset_id or "ID")

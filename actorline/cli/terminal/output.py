@@ -71,8 +71,9 @@ def print_result(result: JobResult, *, as_json: bool, advises: bool = True) -> N
     out.print(f"{coloured(result.state)} {escape(result.key)}: {rows}, {cost_text(result)}")
     if result.reason:
         out.print(f"  {escape(result.reason.message)}")
-        command = next_command(result.reason, key=result.key, dataset_id=result.dataset_id)
-        if command and advises and result.state in TERMINAL:
+        has_ended = result.state in TERMINAL
+        command = next_command(result.reason, key=result.key, dataset_id=result.dataset_id, has_ended=has_ended)
+        if command and advises and has_ended:
             out.print(f"  next: {escape(command)}")
     if result.stopped:
         beyond = f", {result.stopped.beyond:,} rows beyond them are here too" if result.stopped.beyond else ""

@@ -32,7 +32,7 @@ from actorline.schedules.book import Book
 from actorline.schedules.decision import SchedulePosition
 from actorline.schedules.rhythm import due_times, moment
 from actorline.schedules.schedule import Schedule, due_key
-from actorline.schedules.schedules_file import InvalidSchedules, find_schedules, load_schedules
+from actorline.schedules.schedules_file import WHO_READS_IT, InvalidSchedules, find_schedules, load_schedules
 from actorline.schedules.template import fill_document
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False, prefix="/schedules")
@@ -41,7 +41,7 @@ Name = Annotated[str, Path()]
 NEXT_SHOWN: Final = 3
 LAST_SHOWN: Final = 5
 MINUTE_SECS: Final = 60
-INVALID: Final = "schedules.toml is invalid; nothing is scheduled. Whoever covers all accounts is told what is wrong."
+INVALID: Final = f"schedules.toml is invalid. {WHO_READS_IT}. Whoever covers all accounts is told what is wrong."
 FARTHEST_BACK: Final = timedelta(days=35)  # from one due time to the one before
 
 

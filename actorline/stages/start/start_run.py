@@ -24,6 +24,7 @@ from actorline.platform.datasets import get_dataset
 from actorline.platform.runs import get_run
 from actorline.platform.start import SendBy
 from actorline.settings import Settings
+from actorline.shutdown import give_back_if_stopping
 from actorline.stages.reuse import find_delivery
 from actorline.stages.start.decision import START_STATES, Facts, Turn, next_start_step
 from actorline.stages.start.delta_base import check_base
@@ -91,7 +92,10 @@ class Starter:
         try:
             while isinstance(step := next_start_step(job, facts), Inquiry):
                 facts = self._find_out(job, facts, step, held)
-            return self._post.send(job, step, announced) if isinstance(step, Announce) else step
+            if not isinstance(step, Announce):
+                return step
+            give_back_if_stopping()  # the stack may be gone afterwards, and nobody to look after the run
+            return self._post.send(job, step, announced)
         except QUESTION_REFUSED as error:
             if announced:
                 raise

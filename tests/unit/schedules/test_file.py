@@ -14,7 +14,9 @@ def problems_of(tmp_path, text):
     file.write_text(text)
     with pytest.raises(InvalidSchedules) as raised:
         load_schedules(file)
-    assert str(raised.value).startswith(f"{file} is invalid; nothing is scheduled:\n")
+    assert str(raised.value).startswith(
+        f"{file} is invalid. A beat that starts now schedules nothing; one that is running keeps to what it has read:\n"
+    )
     return [str(problem) for problem in raised.value.problems]
 
 
@@ -166,7 +168,8 @@ def test_a_file_is_utf8_with_or_without_a_mark(tmp_path):
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(
-        SettingsError, match=r"gone\.toml is invalid; nothing is scheduled:\n  it can't be read: No such"
+        SettingsError,
+        match=r"gone\.toml is invalid\. A beat .* has read:\n  it can't be read: No such",
     ):
         load_schedules(tmp_path / "gone.toml")
 

@@ -42,7 +42,10 @@ def test_every_live_state_is_described():
     ("logs", "way_on"),
     [
         (None, "`actorline up` continues it"),
-        (Path("/h/logs"), "The stack is running, so its workers hang: see /h/logs. Restart `actorline up`"),
+        (
+            Path("/h/logs"),
+            "The stack is running, so its workers hang or can't start: see /h/logs. Then restart `actorline up`",
+        ),
     ],
 )
 def test_way_on_depends_on_whether_a_stack_is_up(monkeypatch, logs, way_on):

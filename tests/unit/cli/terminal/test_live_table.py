@@ -33,7 +33,7 @@ def lines(jobs: list[Job], width: int = 80, height: int = 20) -> list[str]:
         ({"state": State.QUEUED, "queued_at": 991.0}, ""),
         (
             {"state": State.QUEUED, "queued_at": 980.0},
-            "hasn't begun: the platform doesn't reply, or the workers are busy",
+            "hasn't begun: no worker has taken it, or the platform doesn't reply; `actorline doctor` says which",
         ),
         (
             {"state": State.STARTING, "queued_at": 980.0, "intent": '{"attempt": 1, "marker": "m", "at": 981.0}'},

@@ -20,6 +20,12 @@ def test_a_refusal_says_what_to_type_next(code, message, command):
     assert next_command(reason, key="prices", dataset_id="d1") == command
 
 
+def test_a_job_whose_sink_failed_is_retried_once_that_is_mended():
+    reason = Reason(code=Code.SINK_FAILED, message="No space left on device.", billed=True)
+    assert next_command(reason, key="prices", has_ended=True) == "actorline retry prices"
+    assert next_command(reason, key="prices") == "actorline doctor"  # of a job that waits for it
+
+
 def test_no_command_is_named_for_a_job_that_isnt_known():
     reason = Reason(code=Code.CONFLICT, message="An API key named prometheus already exists.", billed=False)
     assert next_command(reason) is None
