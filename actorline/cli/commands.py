@@ -1,11 +1,13 @@
 """The commands by name. Each is imported when it is called, so that help, version and Tab don't load them all."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+
+from actorline.cli.argument_text import TextCommand
 
 
 class CommandEntry(NamedTuple):
@@ -65,9 +67,20 @@ class QuickGroup(TyperGroup):
         return params
 
 
-def make_app(text: str | None = None, *, alone_is_help: bool = True, **options: Any) -> typer.Typer:
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class TextApp(typer.Typer):
+    """An app whose commands take text only."""
+
+    def command(self, name: str | None = None, **options: Any) -> Callable[[Function], Function]:
+        """Return a decorator that makes a function a command."""
+        return super().command(name, cls=TextCommand, **options)
+
+
+def make_app(text: str | None = None, *, alone_is_help: bool = True, **options: Any) -> TextApp:
     """Return an app whose help is plain text: loading Rich would take longer than the rest of `--help`."""
-    return typer.Typer(
+    return TextApp(
         help=text,
         no_args_is_help=text is not None and alone_is_help,
         add_completion=bool(options),

@@ -153,7 +153,7 @@ def test_key_of_another_kind_is_unknown_to_the_workers(line, key):
 @pytest.mark.thorough
 def test_hostile_key_is_refused_by_every_command(shell):
     keys = [key for key in HOSTILE.values() if "\0" not in key and key != "\ud800"]  # no command line can hold these
-    wanted = [("show", key) for key in [*keys, NO_TEXT]]
+    wanted = [("show", key) for key in keys]
     wanted += [(name, key) for name in ("cancel", "items", "records", "retry", "watch") for key in ("../up", "")]
     while batch := [wanted.pop() for _ in wanted[:4]]:
         commands = [shell.start(name, "--", key) for name, key in batch]
@@ -239,6 +239,14 @@ def test_actor_that_needs_approval_is_refused_with_what_to_do(line, shell, fault
         assert said in reason["message"]
         assert "No run was started. Approve the Actor's permissions in the console" in reason["message"]
     assert line.emulator.runs_of(actor) == []
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("command", [("show",), ("jobs", "--actor"), ("pause", "--account"), ("keys", "revoke")])
+def test_value_that_is_no_text_is_wrong_usage(shell, command):
+    done = shell(*command, NO_TEXT)
+    assert (done.code, done.out, "Traceback" in done.err) == (2, "", False)
+    assert r"'\xff\xfe' has bytes that aren't text in the terminal's encoding" in done.err
 
 
 @pytest.mark.thorough

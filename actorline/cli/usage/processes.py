@@ -64,7 +64,9 @@ def flower(
 def emulator(
     host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0: any free one")] = 8480,
-    profile: Annotated[str | None, typer.Option(help="JSON file that describes its Actors (docs/emulator.md)")] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="JSON file that describes its Actors (docs/emulator.md)", metavar="FILE")
+    ] = None,
 ) -> None:
     """Run a local Apify API to try Actorline against. It needs the extra `emulator`."""
     from actorline.cli import processes

@@ -47,7 +47,7 @@ def split_root(root: str) -> tuple[str, str]:
     if not placeholder:
         return root, ""
     folder, _, stem = text.rpartition("/")
-    return f"{folder}/", unquote(stem) if folder.startswith("file:") else stem
+    return f"{folder}/", unquote(stem, errors="surrogateescape") if folder.startswith("file:") else stem
 
 
 def path_in(url: str, folder: str) -> str | None:

@@ -214,7 +214,7 @@ def _advice(number: int | None) -> str:
 def local_path(url: str) -> Path:
     """Return the absolute, normalised path of a `file:` URL. Raises SinkError if it is anything else, also a query."""
     parts = urlsplit(url)
-    path = unquote(parts.path)
+    path = unquote(parts.path, errors="surrogateescape")  # a name may have any bytes
     is_plain = parts.scheme == "file" and parts.netloc in {"", "localhost"} and not (parts.query or parts.fragment)
     if not is_plain or not path.startswith("/") or "\0" in path:
         raise SinkError("A local sink is file:///an/absolute/folder/; a ? or # in its name is written %3F or %23.")

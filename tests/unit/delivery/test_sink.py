@@ -204,6 +204,7 @@ def test_a_file_that_is_missing_is_a_sink_error(sink):
         ("file:///srv/two%20words/%C3%BC", "/srv/two words/ü"),
         ("file:////srv/rows/", "/srv/rows"),
         ("file:///srv/a:b@c+d", "/srv/a:b@c+d"),
+        ("file:///srv/caf%E9/", os.fsdecode(b"/srv/caf\xe9")),
     ],
 )
 def test_a_file_url_is_an_absolute_folder(url, path):
@@ -274,6 +275,11 @@ def test_a_sink_lies_in_a_root_with_dots_and_links_resolved(tmp_path, url, below
     (tmp_path / "rows" / "loop").symlink_to(tmp_path / "rows" / "loop")
     root = (tmp_path / "rows").as_uri()
     assert is_below(f"{tmp_path.as_uri()}/{url}", root) is below
+
+
+def test_a_root_is_told_from_others_byte_by_byte():
+    assert is_below("file:///srv/caf%E9-one/", "file:///srv/caf%E9-{key}/")
+    assert not is_below("file:///srv/caf%E8-one/", "file:///srv/caf%E9-{key}/")
 
 
 def test_nothing_lies_below_what_is_no_root():
