@@ -99,6 +99,10 @@ class BatchManifest:
                 if line.strip():
                     yield Member.model_validate_json(line.rstrip().removesuffix(b","))
 
+    def count_deliveries(self) -> int:
+        """Return how many members delivered something, be it a part of their rows."""
+        return sum(member.manifest is not None for member in self.members())
+
 
 def read_manifest(sink: Sink) -> BatchManifest | None:
     """Return the batch's manifest; None: there is none, or it isn't a batch's. Raises SinkError."""

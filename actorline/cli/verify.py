@@ -32,7 +32,9 @@ from actorline.story.number_words import counted
 
 @dataclass(frozen=True)
 class Verifiable:
-    """A delivery of a job or a batch. `check`: see `verify` in `delivery/verify.py`."""
+    """A delivery of a job or a batch. `check`: see `verify` in `delivery/verify.py`. `deliveries`: 1 of a job; of a
+    batch, how many of its members delivered something, as its manifest says.
+    """
 
     name: str
     size_bytes: int
@@ -40,6 +42,7 @@ class Verifiable:
     reason: Reason | None
     totals: Mapping[str, Any]
     check: Callable[[Callable[[int], None]], Iterator[DeliveryProblem]]
+    deliveries: Callable[[], int] = lambda: 1
     dataset_id: str | None = None
 
 
@@ -110,6 +113,7 @@ def _of_batch(delivery: BatchDelivery) -> Verifiable:
         reason=tail.reason,
         totals=tail.totals.model_dump(),
         check=partial(verify_batch, delivery),
+        deliveries=delivery.manifest.count_deliveries,
     )
 
 
@@ -134,7 +138,8 @@ def _conclude(url: str, delivery: Verifiable | None, problems: int, *, as_json: 
         verdict, code = "partial", Exit.PARTIAL
     if as_json:
         totals = delivery.totals if delivery else None
-        print_json({"verdict": verdict, "url": url, "problems": problems, "totals": totals})
+        deliveries = delivery.deliveries() if delivery and not problems else None
+        print_json({"verdict": verdict, "url": url, "problems": problems, "totals": totals, "deliveries": deliveries})
         return code
     shown = {"damaged": "[red]damaged[/]", "whole": "[green]whole[/]", "partial": "[yellow]partial[/]"}[verdict]
     out.print(f"{shown} {escape(url)}: {_summary(delivery, problems)}")
@@ -149,6 +154,6 @@ def _summary(delivery: Verifiable | None, problems: int) -> str:
     if problems or delivery is None:
         return counted(problems, "problem")
     totals = delivery.totals
-    of = counted(totals["parts"], "file") if "parts" in totals else counted(totals["delivered"], "member")
+    of = counted(totals["parts"], "file") if "parts" in totals else counted(delivery.deliveries(), "member")
     said = f"{counted(totals['items'], 'row')} in {of}, {counted(totals['records'], 'record')}"
     return said if delivery.is_complete else f"{said}; all listed files are intact, but the delivery is incomplete"
