@@ -2,13 +2,14 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from rich.markup import escape
 
 from actorline.cli.terminal.next_command import next_command, way_out
-from actorline.cli.terminal.table import new_table
+from actorline.cli.terminal.table import fitting, least_width, new_table
 from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole
 from actorline.errors import Code, Reason
@@ -31,6 +32,11 @@ COLOURS = {
     State.CANCELLED: "magenta",
     State.EXPIRED: "magenta",
 }
+
+BREAKABLE: Final[Mapping[str, int]] = {"actor": 8}
+"""Columns of jobs whose text may go on below, and the characters that are enough of it."""
+DROPPED: Final = ("queued", "items", "actor", "cost", "why")
+"""Columns of jobs that a narrow terminal leaves out, in this order."""
 
 
 def print_json(value: Any, *, indent: int | None = None) -> None:
@@ -126,20 +132,29 @@ def pace_text(job: Job) -> str:
 
 
 def print_jobs(results: list[JobResult]) -> None:
-    whys = [_why(result) for result in results]
-    columns = ("key", "state", *(["why"] if any(whys) else []), "actor", "items", "cost", "queued")
-    table = new_table(columns, right={"items", "cost"}, whole={"state"})
-    for result, why in zip(results, whys, strict=True):
-        table.add_row(
-            escape(result.key),
-            coloured(result.state),
-            *([escape(why)] if any(whys) else []),
-            escape(_target(result)),
-            f"{result.items:,}",
-            "" if result.cost_usd is None else f"${result.cost_usd:.4f}",
-            local_text(result.queued_at) if result.queued_at else "",
-        )
+    """Print a line for each job. A narrow terminal gets fewer columns: a key must be whole to be copied."""
+    cells = _cells_of(results)
+    if out.is_terminal:
+        cells = fitting(cells, out.width, breakable=BREAKABLE, dropped=DROPPED)
+    whole = cells.keys() - BREAKABLE.keys() - ({"key"} if least_width(cells, BREAKABLE) > out.width else set())
+    table = new_table(tuple(cells), right={"items", "cost"}, whole=whole)
+    for row in zip(*cells.values(), strict=True):
+        shown = dict(zip(cells, row, strict=True))
+        table.add_row(*(coloured(text) if column == "state" else escape(text) for column, text in shown.items()))
     out.print(table)
+
+
+def _cells_of(results: list[JobResult]) -> Mapping[str, Sequence[str]]:
+    whys = [_why(result) for result in results]
+    return {
+        "key": [result.key for result in results],
+        "state": [result.state for result in results],
+        **({"why": whys} if any(whys) else {}),
+        "actor": [_target(result) for result in results],
+        "items": [f"{result.items:,}" for result in results],
+        "cost": ["" if result.cost_usd is None else f"${result.cost_usd:.4f}" for result in results],
+        "queued": [local_text(result.queued_at) if result.queued_at else "" for result in results],
+    }
 
 
 def _target(result: JobResult) -> str:

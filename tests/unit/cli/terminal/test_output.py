@@ -1,12 +1,13 @@
 """What a person reads of a job."""
 
+from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
 import pytest
 
 from actorline.cli.terminal import output
-from actorline.cli.terminal.output import changes_text, coloured, cost_text, print_jobs, print_result
+from actorline.cli.terminal.output import changes_text, coloured, cost_text, local_text, print_jobs, print_result
 from actorline.cli.terminal.timeline import print_timeline
 from actorline.cli.terminal.times import short_time
 from actorline.cli.terminal.visible import SafeConsole
@@ -102,17 +103,74 @@ def test_list_names_what_was_ordered(capsys, target, shown):
     assert shown in capsys.readouterr().out.splitlines()[1]
 
 
-def test_jobs_are_whole_in_80_columns(monkeypatch):
-    narrow = SafeConsole(
-        width=80, file=StringIO(), highlight=False, soft_wrap=True, force_terminal=True, color_system=None
-    )
-    monkeypatch.setattr(output, "out", narrow)
+@pytest.fixture
+def at_width(monkeypatch):
+    """A terminal of so many columns, whose text is returned: `at_width(80).getvalue()`."""
+
+    def make(width: int) -> StringIO:
+        text = StringIO()
+        console = SafeConsole(
+            width=width, file=text, highlight=False, soft_wrap=True, force_terminal=True, color_system=None
+        )
+        monkeypatch.setattr(output, "out", console)
+        return text
+
+    return make
+
+
+UUID_KEY = "7f9c24e5-2f4b-4d5e-8a33-0123456789ab"
+
+
+@pytest.mark.parametrize(
+    ("width", "code", "columns"),
+    [
+        (60, None, ["key", "state", "cost"]),
+        (60, Code.RUN_FAILED, ["key", "state", "why"]),
+        (80, None, ["key", "state", "actor", "items", "cost"]),
+        (120, None, ["key", "state", "actor", "items", "cost", "queued"]),
+    ],
+)
+def test_key_of_a_job_is_whole_where_columns_are_left_out(at_width, width, code, columns):
+    reason = code and Reason(code=code, message="", billed=True)
+    failed = JobResult.refused(UUID_KEY, State.FAILED, Reason(code=Code.AUTH, message="", billed=False))
+    fields = {"reason": reason, "items": 1200, "cost_usd": 1.25, "queued_at": "2026-07-20T13:42:36+00:00"}
+    printed = at_width(width)
+    print_jobs([failed.model_copy(update={**fields, "actor": "apify/website-content-crawler"})])
+    head, first, *_ = printed.getvalue().splitlines()
+    assert (head.split(), first.split()[0]) == (columns, UUID_KEY)
+
+
+def test_jobs_that_fit_80_columns_have_all_of_them(at_width):
+    delivered = JobResult.refused("nightly-17", State.FAILED, Reason(code=Code.AUTH, message="", billed=False))
+    fields = {"state": State.DELIVERED, "reason": None, "items": 1200, "cost_usd": 1.25}
+    printed = at_width(80)
+    queued_at = "2026-07-20T13:42:36+00:00"
+    print_jobs([delivered.model_copy(update={**fields, "actor": "apify/web-scraper", "queued_at": queued_at})])
+    head, row = (line.rstrip() for line in printed.getvalue().splitlines())
+    assert head == "key         state      actor              items     cost  queued"
+    queued = short_time(datetime.fromisoformat(queued_at).timestamp())
+    assert row == f"nightly-17  DELIVERED  apify/web-scraper  1,200  $1.2500  {queued}"
+
+
+def test_time_of_an_order_is_left_out_before_it_is_broken(at_width):
+    delivered = JobResult.refused("k" * 30, State.DELIVERED, Reason(code=Code.AUTH, message="", billed=False))
+    queued_at = datetime.now(UTC).isoformat()
+    for width in range(50, 90):
+        printed = at_width(width)
+        print_jobs([delivered.model_copy(update={"reason": None, "actor": "demo/rows", "queued_at": queued_at})])
+        text = printed.getvalue()
+        assert ("queued" in text) is (local_text(queued_at) in text)
+        assert "k" * 30 in text
+
+
+def test_jobs_are_whole_in_80_columns(at_width):
+    narrow = at_width(80)
     failed = JobResult.refused(
         "nightly@2026-11-29T14:34:00Z", State.FAILED, Reason(code=Code.GUARD_BROKEN, message="", billed=False)
     )
     actor = {"actor": "apify/website-content-crawler", "items": 1_234_567, "cost_usd": 1.2345}
     print_jobs([failed.model_copy(update=actor)])
-    lines = narrow.file.getvalue().splitlines()
+    lines = narrow.getvalue().splitlines()
     assert max(map(len, lines)) <= 80
     shown = "".join("".join(lines).split())
     assert "…" not in shown
