@@ -18,7 +18,7 @@ from actorline.cli.terminal.output import say
 from actorline.errors import Code, Refused, Unavailable
 from actorline.host.child_path import inherited_environment
 from actorline.host.full_disk import is_full
-from actorline.host.private_folder import make_private, private_opener
+from actorline.host.private_folder import check_private, make_private, private_opener
 from actorline.host.stack_home import LOCK_FILE, STATE_FILE, USERS_FILE, take_lock
 from actorline.ledger.faults import DISK_FULL, describe_fault, is_tls_fault
 from actorline.ledger.ledger import Ledger
@@ -57,24 +57,26 @@ def attach(
     flower: bool = False,
     to_order: bool | None = None,
     command: str = COMMAND,
-    undone: str = NOTHING_STARTED,
+    undone: str | None = None,
 ) -> Iterator[AttachedStack]:
     """Use the stack on this Redis, and start what is missing (`workers`: there are jobs to run).
 
     `to_order`: something may be ordered, so Redis must persist it; default: where workers are needed. `undone`: what it
-    means that Redis can't be used. Workers that this command started have ended when the block is left, unless another
-    command uses them by then. Raises Unavailable if Redis can't be reached, or could lose what is ordered.
+    means that Redis can't be used; default: that nothing was started, or nothing for a command that only reads. Workers
+    that this command started have ended when the block is left, unless another command uses them by then. Raises
+    Unavailable if Redis can't be reached, or could lose what is ordered.
     """
     to_order = workers if to_order is None else to_order
+    undone = (NOTHING_STARTED if to_order or workers else "") if undone is None else undone
     if settings.redis_url is not None:
         ledger = open_ledger(settings, to_order=to_order, undone=undone)
-        if not workers or has_workers(settings):
+        if not workers or has_workers(settings, undone=undone):
             yield AttachedStack(ledger, brought_up=False)
             return
     ours = False
     try:
-        with open_home(settings) as users:
-            state, ours = _stack(settings, users, workers=workers, flower=flower)
+        with open_home(settings, undone=undone) as users:
+            state, ours = _stack(settings, users, workers=workers, flower=flower, undone=undone)
             ledger = open_ledger(settings, to_order=to_order, undone=undone)
             yield AttachedStack(
                 ledger,
@@ -112,19 +114,32 @@ def _wait_until_gone(settings: Settings, command: str) -> str | None:
     return unfinished
 
 
-def open_home(settings: Settings) -> IO[str]:
+def open_home(settings: Settings, *, undone: str = NOTHING_STARTED) -> IO[str]:
     """Create the home if it doesn't exist, and open the file of the stack's users. Raises Unavailable."""
-    try:
+    with _usable_home(settings, undone):
         make_private(settings.home)
         make_private(settings.home / "logs")
         return open(settings.home / USERS_FILE, "a", opener=private_opener)
+
+
+def is_new_home(settings: Settings) -> bool:
+    """Return whether nothing ever ran in the home, which isn't created. Raises Unavailable if it can't be used."""
+    with _usable_home(settings, undone=""):
+        check_private(settings.home)
+        return not (settings.home / "logs").exists()
+
+
+@contextmanager
+def _usable_home(settings: Settings, undone: str) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
-        home = f"The home {settings.home} can't be used: {error.strerror}. Nothing was started."
+        said = [f"The home {settings.home} can't be used: {error.strerror}.", undone]
         way_on = "Set ACTORLINE_HOME to a writable folder of your own."
         if settings.redis_url is not None:  # the workers are elsewhere, and this command looked for them
-            home = f"No worker replies on this Redis, and none can be started here. {home}"
+            said.insert(0, "No worker replies on this Redis, and none can be started here.")
             way_on = "Start workers; if they are just starting, or busy, try again. `actorline doctor` says who runs."
-        raise Unavailable(Code.REDIS_UNAVAILABLE, f"{home} {way_on}") from error
+        raise Unavailable(Code.REDIS_UNAVAILABLE, " ".join(filter(None, [*said, way_on]))) from error
 
 
 def open_ledger(settings: Settings, *, to_order: bool, undone: str = NOTHING_STARTED) -> Ledger:
@@ -164,7 +179,9 @@ def _look_once(url: str, *, to_order: bool) -> None:
             say(f"Redis can only be read: {DISK_FULL}. Jobs wait until there is space, and continue by themselves.")
 
 
-def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -> tuple[dict[str, Any], bool]:
+def _stack(
+    settings: Settings, users: IO[str], *, workers: bool, flower: bool, undone: str
+) -> tuple[dict[str, Any], bool]:
     """Return the state of this home's stack, and whether we started it. From then on we are among its users."""
     deadline = time.monotonic() + START_SECS
     started: subprocess.Popen[bytes] | None = None
@@ -182,9 +199,8 @@ def _stack(settings: Settings, users: IO[str], *, workers: bool, flower: bool) -
             started = _spawn(settings, workers=workers, flower=flower)
         time.sleep(STACK_LOOK_SECS)
     why = "because its disk is full: free some space there" if is_full(settings.home) else f"see {settings.home}/logs/"
-    raise Unavailable(
-        Code.REDIS_UNAVAILABLE, f"The embedded stack did not start, {why}. Nothing was started or billed."
-    )
+    said = [f"The embedded stack did not start, {why}.", undone]
+    raise Unavailable(Code.REDIS_UNAVAILABLE, " ".join(filter(None, said)))
 
 
 def _spawn(settings: Settings, *, workers: bool, flower: bool) -> "subprocess.Popen[bytes]":
@@ -267,7 +283,7 @@ class _Served(Exception):
     """A worker has replied that it serves our control queue: no other reply is waited for."""
 
 
-def has_workers(settings: Settings) -> bool:
+def has_workers(settings: Settings, *, undone: str = NOTHING_STARTED) -> bool:
     """Return whether a worker serves our control queue on this Redis. Raises Unavailable if the broker is down."""
     from kombu.exceptions import OperationalError
 
@@ -284,7 +300,7 @@ def has_workers(settings: Settings) -> bool:
         return True
     except (redis.RedisError, OperationalError) as error:
         raise Unavailable(
-            Code.REDIS_UNAVAILABLE, f"The broker can't be used: {describe_fault(error)}. Nothing was started."
+            Code.REDIS_UNAVAILABLE, f"The broker can't be used: {describe_fault(error)}. {undone}"
         ) from error
     finally:
         sender.close()

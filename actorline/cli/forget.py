@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 from actorline.batches.batch import Batch
 from actorline.batches.forget import check_any_forgettable, forget_any
@@ -17,10 +18,12 @@ from actorline.orders.forget import ForgetResult
 from actorline.settings import Settings, load_settings
 from actorline.story.number_words import counted
 
+KEPT: Final = "Nothing was removed."
+
 
 def forget(keys: Sequence[str], *, dry_run: bool, agreed: bool, as_json: bool) -> None:
     settings = load_settings()
-    with attach(settings, workers=False) as stack, _results(settings) as forget_result:
+    with attach(settings, workers=False, undone=KEPT) as stack, _results(settings) as forget_result:
         found = find_all(stack.ledger, list(dict.fromkeys(keys)))
         for each in found:
             check_any_forgettable(stack.ledger, each)
@@ -30,7 +33,7 @@ def forget(keys: Sequence[str], *, dry_run: bool, agreed: bool, as_json: bool) -
         if dry_run:
             return
         if not agreed:
-            raise Refused(Code.REQUEST_INVALID, "Nothing was removed. This can't be undone: add --yes to confirm.")
+            raise Refused(Code.REQUEST_INVALID, f"{KEPT} This can't be undone: add --yes to confirm.")
         installation = stack.ledger.installation(settings.installation)
         for each in found:
             files = forget_any(stack.ledger, each, installation, forget_result)

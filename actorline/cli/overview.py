@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.markup import escape
 
-from actorline.cli.attach import attach, unattended_jobs
+from actorline.cli.attach import attach, is_new_home, unattended_jobs
 from actorline.cli.terminal.output import coloured, out
 from actorline.cli.terminal.room_text import room_lines
 from actorline.cli.terminal.times import duration_text
@@ -39,7 +39,7 @@ MORE: Final = "`actorline jobs` lists the jobs, `actorline --help` the commands.
 def print_overview() -> None:
     """Print what runs, what became of the last day's jobs, what comes next, and what is wrong."""
     settings = load_settings()
-    if settings.redis_url is None and not (settings.home / "logs").exists():
+    if settings.redis_url is None and is_new_home(settings):
         out.print(FIRST_STEPS)
         return
     with attach(settings, workers=False) as stack:
@@ -69,7 +69,7 @@ def now_line(live: Mapping[State, int]) -> str:
 
 
 def recent_lines(jobs: Sequence[Job]) -> Iterator[str]:
-    """Yield what became of these jobs, newest first, and the last one that wasn't delivered, with what to type."""
+    """Yield what became of these jobs, and which one was the last to end without being delivered, with what to type."""
     ended = [job for job in jobs if job.is_terminal]
     if not jobs:
         return
@@ -77,7 +77,8 @@ def recent_lines(jobs: Sequence[Job]) -> Iterator[str]:
     rows = counted(sum(job.collection.items for job in jobs), "item")
     cost = cost_usd(jobs)
     yield f"Last 24 hours: {counted(len(jobs), 'job')} ordered{f' ({said})' if said else ''}; {rows}, ${cost:.4f}."
-    failed = next((job for job in ended if job.state is not State.DELIVERED), None)
+    undelivered = [job for job in ended if job.state is not State.DELIVERED]
+    failed = max(undelivered, key=lambda job: job.ended_at or 0, default=None)
     if failed is not None:
         reason = JobResult.of(failed).reason
         why = f": {reason.message}" if reason else "."

@@ -71,7 +71,7 @@ def list_(*, as_json: bool) -> None:
 
 def pause(name: str, *, as_json: bool) -> None:
     settings = load_settings()
-    with attach(settings, workers=False) as stack:
+    with attach(settings, workers=False, undone="Nothing was paused.") as stack:
         if name not in Book(stack.ledger).read().followed:
             _chosen(load_schedules(_file(settings)), name)
         pause_schedule(stack.ledger, name)
@@ -85,7 +85,7 @@ def pause(name: str, *, as_json: bool) -> None:
 def resume(name: str, *, as_json: bool) -> None:
     """Resume a schedule, also one that is no longer in the file."""
     settings = load_settings()
-    with attach(settings, workers=False) as stack:
+    with attach(settings, workers=False, undone="Nothing was resumed.") as stack:
         was_paused = resume_schedule(stack.ledger, name)
         if was_paused:
             record(stack.ledger, "schedule-resumed", FROM_TERMINAL, schedule=name)

@@ -40,7 +40,7 @@ def add(document: str, actor: str | None, actor_task: str | None, *, as_json: bo
         raise typer.BadParameter("give either an ACTOR or --actor-task")
     settings, template = load_settings(), read_document(document)
     account = check_template(template, settings)
-    with attach(settings, workers=False) as stack, _platform_faults():
+    with attach(settings, workers=False, undone="Nothing was changed.") as stack, _platform_faults():
         maker = _maker(settings, stack, account)
         if actor is not None:
             hook = maker.add(account, "actor", actor, template)
@@ -69,7 +69,7 @@ def list_(*, as_json: bool) -> None:
 
 def remove(hook_id: str, *, as_json: bool) -> None:
     settings = load_settings()
-    with attach(settings, workers=False) as stack, _platform_faults():
+    with attach(settings, workers=False, undone="Nothing was changed.") as stack, _platform_faults():
         hook = Hooks(stack.ledger).find(hook_id)
         if hook is None:
             raise Refused(
@@ -86,7 +86,7 @@ def remove(hook_id: str, *, as_json: bool) -> None:
 
 def rotate(*, now: bool, as_json: bool) -> None:
     settings = load_settings()
-    with attach(settings, workers=False) as stack, _platform_faults():
+    with attach(settings, workers=False, undone="Nothing was changed.") as stack, _platform_faults():
         rotate_secret(stack.ledger, settings, grace_s=0 if now else GRACE_SECS)
         record(stack.ledger, "webhooks-rotated", FROM_TERMINAL, grace_secs=0 if now else GRACE_SECS)
         renewed = [
@@ -133,7 +133,7 @@ def _platform_faults() -> Iterator[None]:
 
 
 def _print_table(settings: Settings, hooks: list[Hook]) -> None:
-    table = new_table(("id", "collects", "account", "added", "last event"))
+    table = new_table(("id", "collects", "account", "added", "last event"), whole={"id"})
     for hook in hooks:
         last = _last_dispatch(settings, hook)
         table.add_row(escape(hook.id), escape(hook.name), hook.account, short_time(hook.added_at), escape(last))

@@ -1,5 +1,6 @@
 """A folder that only its owner can read, whatever the umask and however it was created."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -18,12 +19,35 @@ def make_private(folder: Path) -> None:
     """
     folder.mkdir(mode=PRIVATE, parents=True, exist_ok=True)
     found = folder.stat()
-    if found.st_uid != os.getuid() or found.st_mode & stat.S_ISVTX:
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise PermissionError(0, "other users can write to it", str(folder))
-        return
-    if found.st_mode & OTHERS and not folder.is_mount():
+    if _is_shared(found):
+        _refuse_writers(folder, found)
+    elif found.st_mode & OTHERS and not folder.is_mount():
         folder.chmod(PRIVATE)
+
+
+def check_private(folder: Path) -> None:
+    """Raise OSError if the folder can't be made private, nor files in it, as far as a look tells. Changes nothing."""
+    try:
+        found = folder.stat()
+    except FileNotFoundError:
+        existing = next(each for each in folder.parents if each.exists())
+    else:
+        existing = folder
+        if _is_shared(found):
+            _refuse_writers(folder, found)
+    if not existing.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(existing))
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(existing))
+
+
+def _is_shared(found: os.stat_result) -> bool:
+    return found.st_uid != os.getuid() or bool(found.st_mode & stat.S_ISVTX)
+
+
+def _refuse_writers(folder: Path, found: os.stat_result) -> None:
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise PermissionError(0, "other users can write to it", str(folder))
 
 
 def private_opener(path: str, flags: int) -> int:

@@ -11,7 +11,7 @@ from actorline.settings import Settings, load_settings
 
 def accounts(moved: str | None, *, as_json: bool) -> None:
     settings = load_settings()
-    with attach(settings, workers=False) as stack:
+    with attach(settings, workers=False, undone="" if moved is None else "Nothing was changed.") as stack:
         if moved is not None:
             account = AccountName(moved.lower())
             move_account(stack.ledger, account, _owner_here(settings, account))

@@ -46,7 +46,7 @@ def create(
         max_usd_per_run=max_usd_per_run,
         max_usd_per_day=max_usd_per_day,
     )
-    with attach(settings, workers=False) as stack:
+    with attach(settings, workers=False, undone="No key was created.") as stack:
         secret = create_key(stack.ledger, name, rights, FROM_TERMINAL)
     for warning in warnings(rights, settings):
         say(f"Note: {warning}")
@@ -70,7 +70,7 @@ def list_(*, as_json: bool) -> None:
 
 
 def revoke(name: str, *, as_json: bool) -> None:
-    with attach(load_settings(), workers=False) as stack:
+    with attach(load_settings(), workers=False, undone="No key was revoked.") as stack:
         left = revoke_key(stack.ledger, name, FROM_TERMINAL)
     if as_json:
         print_json({"name": name, "revoked": True, "keys_left": left})

@@ -66,7 +66,7 @@ def export() -> None:
 def import_(file: str, *, as_json: bool) -> None:
     settings = load_settings()
     added = present = refused = 0
-    with attach(settings, workers=False, to_order=True) as stack:
+    with attach(settings, workers=False, to_order=True, undone="Nothing was imported.") as stack:
         lines = enumerate(_lines(file), start=1)
         _check_header(next(lines, (1, ""))[1], stack.ledger, settings)
         archive = Archive(stack.ledger)
@@ -90,7 +90,7 @@ def import_(file: str, *, as_json: bool) -> None:
 def purge(older_than: str, states: Sequence[State] | None, *, dry_run: bool, agreed: bool, as_json: bool) -> None:
     if live := [state for state in states or () if state not in TERMINAL]:
         raise Refused(Code.REQUEST_INVALID, f"{live[0]} is no end: unfinished jobs are cancelled. Nothing was removed.")
-    with attach(load_settings(), workers=False) as stack:
+    with attach(load_settings(), workers=False, undone="Nothing was removed.") as stack:
         now = stack.ledger.now()
         before = parse_since(older_than, now=now, option="--older-than")
         if before > now - SETTLED_SECS:

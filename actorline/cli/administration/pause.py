@@ -27,7 +27,7 @@ def pause(account: str | None, *, as_json: bool) -> None:
 
 
 def resume(account: str | None, *, as_json: bool) -> None:
-    with attach(load_settings(), workers=False) as stack:
+    with attach(load_settings(), workers=False, undone="Nothing was resumed: jobs still wait.") as stack:
         take_off(stack.ledger, AccountName(account or EVERY_ACCOUNT))
         record(stack.ledger, "resumed", FROM_TERMINAL, account=account or EVERY_ACCOUNT)
     _report("resumed", account, as_json=as_json)

@@ -4,8 +4,10 @@ import socket
 import time
 
 import pytest
+from typer.testing import CliRunner
 
 from actorline.cli import attach
+from actorline.cli.app import app
 from actorline.errors import Unavailable
 from actorline.settings import Settings
 
@@ -33,6 +35,38 @@ def test_redis_that_hangs_is_told_with_what_that_means(monkeypatch, short_folder
     assert str(told.value).startswith("Redis can't be used: it does not respond in time. Nothing ended. ")
     assert where in str(told.value)
     assert ("ACTORLINE_REDIS_URL" in str(told.value)) is not is_own
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["jobs"], ""),
+        (["show", "k"], ""),
+        (["items", "k"], ""),
+        (["watch"], ""),
+        (["budgets"], ""),
+        (["audit"], ""),
+        (["accounts"], ""),
+        (["keys", "list"], ""),
+        (["ledger", "stats"], ""),
+        (["accounts", "--moved", "shop"], "Nothing was changed. "),
+        (["resume"], "Nothing was resumed: jobs still wait. "),
+        (["forget", "k", "--yes"], "Nothing was removed. "),
+        (["keys", "create", "k"], "No key was created. "),
+        (["keys", "revoke", "k"], "No key was revoked. "),
+        (["webhooks", "remove", "k"], "Nothing was changed. "),
+        (["retry", "k"], "Nothing was started. "),
+        (["retry", "--state", "FAILED"], "Nothing was started. "),
+    ],
+)
+def test_what_was_not_done_is_what_the_command_does(monkeypatch, tmp_path, command, said):
+    monkeypatch.setenv("ACTORLINE_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ACTORLINE_REDIS_URL", "redis://127.0.0.1:1/0")
+    done = CliRunner().invoke(app, command)
+    assert isinstance(done.exception, Unavailable)
+    told = str(done.exception).removeprefix("Redis can't be used: ")
+    where = "Is ACTORLINE_REDIS_URL right, and is Redis running? If it is unset, Actorline starts its own."
+    assert told.partition(". ")[2] == f"{said}{where}"
 
 
 def test_container_without_workers_is_not_blamed_on_its_home(tmp_path):

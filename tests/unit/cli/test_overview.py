@@ -1,8 +1,11 @@
 """What `actorline` alone says before anything was ordered."""
 
+import sys
+
 import pytest
 from typer.testing import CliRunner
 
+from actorline.cli import main
 from actorline.cli.app import app
 from actorline.cli.overview import now_line, recent_lines, schedule_lines
 from actorline.jobs.states import State
@@ -24,6 +27,34 @@ def test_new_user_is_told_the_first_steps(home):
     assert done.exit_code == 0
     assert "actorline demo" in done.output
     assert not home.exists()
+
+
+@pytest.mark.parametrize("wrong", ["other users can write to it", "Not a directory"])
+def test_home_that_cannot_be_used_is_told_at_once(home, monkeypatch, capsys, wrong):
+    if wrong == "Not a directory":
+        home.write_text("in the way")
+    else:
+        home.mkdir()
+        home.chmod(0o1777)
+    monkeypatch.setattr(sys, "argv", ["actorline"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = f"The home {home} can't be used: {wrong}. Set ACTORLINE_HOME to a writable folder of your own."
+    printed = capsys.readouterr()
+    assert (ended.value.code, printed.out) == (7, "")
+    assert said in " ".join(printed.err.split())
+    assert home.is_file() or list(home.iterdir()) == []
+
+
+def test_last_failure_is_the_one_that_ended_last(make_job):
+    jobs = [
+        make_job(key="ordered-last", state=State.FAILED, ended_at=100.0),
+        make_job(key="delivered-last", state=State.DELIVERED, ended_at=300.0),
+        make_job(key="ended-last", state=State.CANCELLED, ended_at=200.0),
+    ]
+    _, last, how = recent_lines(jobs)
+    assert last == "Last not delivered: ended-last is CANCELLED."
+    assert "`actorline show ended-last`" in how
 
 
 def test_live_jobs_are_counted_by_state():

@@ -3,7 +3,7 @@ import stat
 
 import pytest
 
-from actorline.host.private_folder import make_private
+from actorline.host.private_folder import check_private, make_private
 
 
 def mode_of(folder):
@@ -36,6 +36,33 @@ def test_folder_that_users_share_is_refused_and_left_alone(tmp_path):
     with pytest.raises(PermissionError, match="other users can write to it"):
         make_private(folder)
     assert mode_of(folder) == 0o1777
+
+
+@pytest.mark.parametrize("place", ["new", "new/below", "there"])
+def test_look_at_a_usable_folder_changes_nothing(tmp_path, place):
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there").chmod(0o755)
+    check_private(tmp_path / place)
+    assert [each.name for each in tmp_path.iterdir()] == ["there"]
+    assert mode_of(tmp_path / "there") == 0o755
+
+
+@pytest.mark.parametrize("place", ["shared", "file", "file/below"])
+def test_look_finds_a_folder_that_cannot_be_used(tmp_path, place):
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o1777)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match=r"other users can write to it|Not a directory"):
+        check_private(tmp_path / place)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
+@pytest.mark.parametrize("place", ["", "below"])
+def test_look_finds_a_folder_that_may_not_be_written(tmp_path, place):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o500)
+    with pytest.raises(PermissionError, match="Permission denied"):
+        check_private(closed / place)
 
 
 def test_folder_of_another_user_is_refused_if_others_write(tmp_path, monkeypatch):
