@@ -106,6 +106,9 @@ def cancel(keys: list[str], wanted: Selection, *, every: bool, dry_run: bool, as
     # what bills is stopped before anybody looks for workers
     with attach(settings, workers=False, undone=NOTHING_STOPPED) as stack:
         found = _to_stop(stack.ledger, keys, wanted, every=every)
+        if not found:
+            say(f"Nothing to stop: no {'' if every else 'such '}job is unfinished.")
+            return
         if dry_run:
             for each in found:
                 _print_selected(each, as_json=as_json)
@@ -130,7 +133,7 @@ def _follow_to_the_end(
 
     Workers that are brought up for it would also start what others have ordered: none are where all has ended.
     """
-    with attach(settings, workers=workers, to_order=False) as stack:
+    with attach(settings, workers=workers, to_order=False, undone="The cancel is recorded.") as stack:
         keys = [each.key for each in found if isinstance(each, Job)]
         wake_workers(settings, keys)
         if not stack.brought_up and (unattended := unattended_jobs(settings, stack.ledger)):
@@ -210,11 +213,8 @@ def _load_any(ledger: Ledger, key: str) -> Job | Batch | None:
 
 
 def find_selected(ledger: Ledger, keys: list[str], wanted: Selection, among: Sequence[State]) -> Sequence[Job | Batch]:
-    """Return what is named, or else the selected jobs in one of `among`. Raises Refused if there is nothing."""
-    found = find_all(ledger, keys) or list(wanted.jobs(ledger, among))
-    if not found:
-        raise Refused(Code.UNKNOWN_KEY, "No such jobs. Nothing was done. `actorline jobs` lists the jobs.")
-    return found
+    """Return what is named, or else the selected jobs in one of `among`. Raises Refused for a key that is unknown."""
+    return find_all(ledger, keys) or list(wanted.jobs(ledger, among))
 
 
 def _print_selected(each: Job | Batch, *, as_json: bool) -> None:

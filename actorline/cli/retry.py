@@ -8,7 +8,7 @@ import typer
 from actorline.batches.batch import Batch
 from actorline.batches.find import retry_any
 from actorline.batches.retry import plan_of_batch
-from actorline.cli.attach import attach, check_running
+from actorline.cli.attach import NOTHING_STARTED, attach, check_running
 from actorline.cli.jobs import find_selected
 from actorline.cli.ordering.follow_batch import wait_for_batch
 from actorline.cli.selection import Selection
@@ -34,13 +34,18 @@ def retry(keys: list[str], wanted: Selection, *, dry_run: bool, agreed: bool, no
     wanted.check(keys)
     agreed = agreed or bool(keys)
     settings = load_settings()
-    if dry_run or not agreed:
-        with attach(settings, workers=False) as stack:  # workers would also start what others have ordered
+    if dry_run or not keys:
+        # workers would also start what others have ordered
+        with attach(settings, workers=False, undone=NOTHING_STARTED) as stack:
             plans = _plans(find_selected(stack.ledger, keys, wanted, RETRIED))
-        _show(plans, as_json=as_json and dry_run)
+        if not plans:
+            say("Nothing to retry: no such job has ended without being delivered.")
+            return
+        if dry_run or not agreed:
+            _show(plans, as_json=as_json and dry_run)
         if dry_run:
             return
-        _check_agreed(plans, agreed=False)
+        _check_agreed(plans, agreed=agreed)
     if no_wait:
         check_running(
             settings, "No stack is running that would run the jobs. Nothing was started. Start one: actorline up."

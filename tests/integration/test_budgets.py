@@ -257,7 +257,8 @@ def check_doors(gateway: Gateway) -> None:
     found = gateway.http.get("/v1/budgets").json()
     (over_http,) = found["budgets"]
     assert found["saved"] == asdict(read_savings(gateway.line.ledger, accounts=None))
-    (in_terminal,) = map(json.loads, actorline(gateway.line, "budgets", "--json").out.splitlines())
+    in_terminal, saved = map(json.loads, actorline(gateway.line, "budgets", "--json").out.splitlines())
+    assert saved == {"saved": found["saved"]}
     assert (over_http["left_usd"], over_http["waiting"]) == (0.2, 1)
     assert over_http["spent_usd"] + over_http["reserved_usd"] == pytest.approx(0.8)
     assert over_http.keys() == in_terminal.keys()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -20,6 +21,7 @@ FAILING: dict[str, Any] = {
 }  # fmt: skip
 LONG: dict[str, Any] = {"duration_secs": 600, "items": 6000}
 
+NOTHING_TO_RETRY = "Nothing to retry: no such job has ended without being delivered."
 BRINGS_UP_WORKERS = "starting one until this command ends"  # they would pay for what others have ordered
 
 
@@ -166,6 +168,31 @@ def test_watch_of_nothing_is_no_refusal(shared_terminal, ended, redis_only):
 
 
 @pytest.mark.thorough
+@pytest.mark.parametrize("how", [(), ("--dry-run",), ("--json",), ("--dry-run", "--json")])
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("cancel", "--all"), "Nothing to stop: no job is unfinished."),
+        (("cancel", "--label", "shop=one"), "Nothing to stop: no such job is unfinished."),
+        (("retry", "--label", "shop=one"), NOTHING_TO_RETRY),
+        (("retry", "--label", "shop=none", "--yes"), NOTHING_TO_RETRY),
+    ],
+)
+def test_selection_of_nothing_is_no_refusal(shared_terminal, ended, redis_only, command, said, how):
+    done = shared_terminal(*command, *how)
+    assert (done.code, done.out, done.err) == (0, "", f"{said}\n")
+
+
+@pytest.mark.thorough
+def test_budgets_in_json_say_what_was_not_paid(shared_terminal, ended, redis_only):
+    spoken, written = shared_terminal("budgets"), shared_terminal("budgets", "--json")
+    assert (written.code, written.json.keys(), written.err) == (0, {"saved"}, "")
+    saved = written.json["saved"]
+    assert saved.keys() == {"joined", "joined_usd", "reused", "reused_usd", "stopped"}
+    assert f"Not paid since the ledger began: {saved['joined']} order" in spoken.err
+
+
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("options", "keys"),
     [
@@ -288,6 +315,15 @@ def test_run_in_the_terminal_ends_with_the_run(terminal, emulator):
 
 
 @pytest.mark.thorough
+def test_folder_whose_name_is_no_text_holds_the_rows(terminal):
+    actor, name = terminal.emulator.actor("cli-any-bytes", items=10, duration_secs=0), os.fsdecode(b"caf\xe9")
+    done = terminal.run("--out", name, key="any-bytes", actor=actor).end()
+    assert (done.code, (terminal.cwd / name / "_SUCCESS").exists()) == (0, True)
+    assert terminal("verify", f"./{name}").code == 0
+    assert terminal("items", "any-bytes").out.count("\n") == 10
+
+
+@pytest.mark.thorough
 def test_selected_jobs_are_cancelled_together(terminal):
     actor = terminal.emulator.actor("cli-many", **LONG)
     running = [
@@ -302,7 +338,4 @@ def test_selected_jobs_are_cancelled_together(terminal):
     assert terminal("cancel", "--all", "--json").json["key"] == "many-b-1"
     assert [command.end().code for command in running] == [4, 4, 4]
     nothing = terminal("cancel", "--all")
-    assert (nothing.code, nothing.err.splitlines()[-1]) == (
-        5,
-        "No such jobs. Nothing was done. `actorline jobs` lists the jobs.",
-    )
+    assert (nothing.code, nothing.err) == (0, "Nothing to stop: no job is unfinished.\n")

@@ -1,5 +1,6 @@
 """`budgets`: what is spent, reserved and left."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -26,6 +27,7 @@ def budgets(*, as_json: bool) -> None:
     if as_json:
         for status in found:
             print_json(status.model_dump(mode="json"))
+        print_json({"saved": asdict(saved)})
     elif found:
         _print(found)
     else:
