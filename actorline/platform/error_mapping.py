@@ -14,14 +14,15 @@ from actorline.platform.json_text import parse_json
 from actorline.platform.retry import parse_retry_after
 from actorline.platform.session import NoSocks
 
-# An error of the API is a few hundred bytes; an error page of a proxy may be any size.
-ERROR_BODY_MAX_BYTES: Final = 65_536
+# An error of the API is a few hundred bytes, more where it quotes an input (of 9 MB at most) that it refuses.
+ERROR_BODY_MAX_BYTES: Final = 12 * 1024 * 1024
+PAGE_MAX_BYTES: Final = 65_536  # an error page of a proxy may be any size, and says nothing
 
 _TOKEN = re.compile(r"(apify_[a-z]+_|Bearer\s+)[\w.~+/=-]+")
 
 
 def error_from_response(response: requests.Response) -> PlatformError:
-    """Return the error that a response other than 2xx means; reads about 64 kB of its body at most, and never raises.
+    """Return the error that a response other than 2xx means; reads its body within bounds, and never raises.
 
     A 4xx without the API's `{"error": ...}` comes from something in between (a proxy, a firewall), which proves nothing
     about the platform: it is PlatformUnavailable, not a refusal. Only HEAD, which has no body, is judged by its status.
@@ -35,7 +36,8 @@ def error_from_response(response: requests.Response) -> PlatformError:
         kind = PlatformUnavailable
     if not isinstance(message, str):
         message = response.reason if response.request.method == "HEAD" else "The response is not the API's"
-    error = kind(_without_token(message or "", response), status=status, type=type_, request=describe_request(response))
+    words = _without_token((message or "")[:PAGE_MAX_BYTES], response)
+    error = kind(words, status=status, type=type_, request=describe_request(response))
     if isinstance(error, PlatformUnavailable):
         error.retry_after_s = parse_retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
     return error
@@ -53,7 +55,8 @@ def _error_detail(response: requests.Response) -> dict[str, Any]:
     """Return the response's `error` (`docs/platform-facts.md#errors`), or {} if the body isn't the API's."""
     try:
         with Body(response) as body:
-            content = body.whole(most_bytes=ERROR_BODY_MAX_BYTES)
+            is_json = "json" in body.content_type.lower()
+            content = body.whole(most_bytes=ERROR_BODY_MAX_BYTES if is_json else PAGE_MAX_BYTES)
     except PlatformUnavailable:
         return {}
     data = parse_json(content)

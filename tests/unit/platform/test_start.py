@@ -174,6 +174,20 @@ def test_what_the_platform_refuses_is_certain_in_its_words(server, status, type_
     assert "The platform's words" in str(refused)
 
 
+@pytest.mark.parametrize("size", [70_000, 10_000_000])
+def test_a_refusal_that_quotes_the_input_is_certain_too(server, size):
+    refused = outcome(server, reply(400, refusal_of("invalid-input", f"Input is not valid: {'y' * size}")))
+    assert isinstance(refused, StartRefused)
+    assert refused.error.type == "invalid-input"
+    assert refused.error.message.startswith("Input is not valid: yyy")
+    assert len(refused.error.message) <= 500
+
+
+@pytest.mark.parametrize("body", [b"<html>" + b"x" * 70_000, refusal_of("invalid-input", "y" * 13_000_000)])
+def test_an_error_beyond_all_bounds_proves_nothing(server, body):
+    assert isinstance(outcome(server, reply(400, body)), StartUnclear)
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_a_redirect_is_not_followed(server, status):
     refused = outcome(server, reply(status, Location=f"{server.url}/elsewhere"))
