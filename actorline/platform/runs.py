@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, Generic, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from actorline.identifiers import DatasetId, RunId
-from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable
+from actorline.logs import Logger
+from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable, UnusableResponse
 from actorline.platform.resource import Resource, safe_id
 from actorline.platform.run_stats import RunStats
 from actorline.platform.statuses import TERMINAL_STATUSES, RunStatus
@@ -26,6 +28,13 @@ FINAL_FIGURES_SECS: Final = 10.0
 
 USD_MAX: Final = 1e9  # what is more would drown all other sums
 STATUS_CHARS_MAX: Final = 100
+
+NAMELESS: Final = RunId("a run without an id")
+"""What stands for the id of a run that a list shows without one; nothing can be asked about it."""
+
+Status = Annotated[str, AfterValidator(lambda status: status[:STATUS_CHARS_MAX])]
+
+log = Logger(__name__)
 
 RunT = TypeVar("RunT", bound="RunSight")
 
@@ -53,26 +62,33 @@ class RunOptions(Resource):
 
 
 class RunSight(Resource):
-    """What a list must say of a run that is only watched: thousands of them are read every few seconds."""
+    """What a list must say of a run that is only watched: thousands of them are read every few seconds. But for its id
+    all may be missing: one run of somebody else's must not make the whole list unreadable.
+    """
 
-    id: RunId
-    status: Annotated[str, Field(max_length=STATUS_CHARS_MAX)]
-    started_at: datetime
+    id: Annotated[RunId, Field(pattern="[^.]")]  # one of dots only would name another path
+    status: Status | None = None
+    started_at: datetime | None = None
     """Set already while the status is READY."""
     usage_total_usd: Annotated[float, Field(ge=0, le=USD_MAX)] | None = None
     """At today's prices, "informational only"."""
 
 
 class RunSummary(RunSight):
-    """A run as it is in lists (OpenAPI, components/schemas/RunShort). What a search can do without may be missing: one
-    run of somebody else's must not make the whole list unreadable.
-    """
+    """A run as it is in lists (OpenAPI, components/schemas/RunShort)."""
 
     act_id: str | None = None
     actor_task_id: str | None = None
     finished_at: datetime | None = None
     default_key_value_store_id: str | None = None
     meta: RunMeta = Field(default_factory=RunMeta)
+    metamorphs: list[Any] = Field(default_factory=list)
+    """The Actors that the run turned into; empty for nearly all, and in lists."""
+
+    @property
+    def is_odd(self) -> bool:
+        """Return whether the platform doesn't say what each run has: then nothing else is believed without a look."""
+        return self.status is None or self.started_at is None
 
     @property
     def is_terminal(self) -> bool:
@@ -86,6 +102,8 @@ class RunSummary(RunSight):
 class Run(RunSummary):
     """A run (OpenAPI, components/schemas/Run)."""
 
+    status: Status
+    started_at: datetime
     act_id: str
     default_dataset_id: DatasetId
     default_key_value_store_id: str
@@ -93,8 +111,6 @@ class Run(RunSummary):
     exit_code: int | None = None
     stats: RunStats = Field(default_factory=RunStats)
     options: RunOptions = Field(default_factory=RunOptions)
-    metamorphs: list[Any] = Field(default_factory=list)
-    """The Actors that the run turned into; empty for nearly all."""
 
 
 def secs_until_final(ended_at: float, now: float) -> float:
@@ -105,6 +121,11 @@ def secs_until_final(ended_at: float, now: float) -> float:
 def get_run(platform: Platform, run_id: RunId) -> Run:
     """Return the run as it is now. Raises NotFound also just after a start: `docs/platform-facts.md#replica-lag`."""
     return Run.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}"))
+
+
+def read_summary(platform: Platform, run_id: RunId) -> RunSummary:
+    """Return as much as can be read of the run as it is now. Raises PlatformError."""
+    return RunSummary.from_platform(platform.get_data(f"actor-runs/{safe_id(run_id)}"))
 
 
 def wait_for_run(platform: Platform, run_id: RunId, seconds: int) -> Run:
@@ -134,39 +155,31 @@ def abort_run(platform: Platform, run_id: RunId, *, gracefully: bool = False) ->
         raise
 
 
-def list_runs(platform: Platform, *, started_after: datetime, status: Sequence[str] = ()) -> Iterator[RunSummary]:
-    """Yield all runs of the account started at or after `started_after` (aware), oldest first, each once.
+def list_runs(
+    platform: Platform, *, started_after: datetime, status: Sequence[str] = (), nameless: list[RunSummary] | None = None
+) -> Iterator[RunSummary]:
+    """Yield all runs of the account started at or after `started_after` (aware), oldest first, each once. What has no
+    id is logged and left out; `nameless` gets what else it says.
 
     No run that was in the list when the listing began, and still is, is missed: each page begins at the time the last
     one ended with (`startedAfter` is inclusive: `docs/platform-facts.md#run-lists`), not at an offset, since offsets
     shift when runs are deleted or leave the `status` asked for. Neither `total` nor `limit` is believed
     (`docs/platform-facts.md#lists`): the end is where nothing new comes behind an offset.
     """
-    for page in list_pages_of_runs(RunSummary, platform, started_after=started_after, status=status):
-        yield from page
+    for page in _pages(RunSummary, platform, started_after, status):
+        for run in page.nameless:
+            log.warning("listed_run_without_id", status=run.status, actor_id=run.act_id)
+        if nameless is not None:
+            nameless += page.nameless
+        yield from page.runs
 
 
 def list_pages_of_runs(
     shape: type[RunT], platform: Platform, *, started_after: datetime, status: Sequence[str] = ()
 ) -> Iterator[list[RunT]]:
     """Yield the runs of `list_runs`, in a shape that may have less of each, as they come: up to 1,000 at a time."""
-    if started_after.tzinfo is None:
-        raise ValueError("started_after needs a time zone")
-    after, offset = _milliseconds(started_after), 0
-    seen: set[str] = set()
-    while True:
-        params: dict[str, str | int] = {"startedAfter": _iso(after), "offset": offset, "limit": LIST_LIMIT}
-        if status:
-            params["status"] = ",".join(status)
-        runs = _read_page(platform, params, shape)
-        fresh = [run for run in runs if run.id not in seen]
-        if not runs or (offset and not fresh):
-            return
-        yield fresh
-        seen.update(run.id for run in fresh)
-        last = _milliseconds(runs[-1].started_at)
-        # a page on which all started in one millisecond is left by its offset
-        after, offset = (last, 0) if last > after else (after, offset + len(runs))
+    for page in _pages(shape, platform, started_after, status):
+        yield page.runs
 
 
 def get_log_tail(platform: Platform, run_id: RunId, lines: int = 20) -> list[str]:
@@ -187,11 +200,74 @@ def get_log_tail(platform: Platform, run_id: RunId, lines: int = 20) -> list[str
     return tail.decode(errors="replace").splitlines()[-lines:]
 
 
-def _read_page(platform: Platform, params: dict[str, str | int], shape: type[RunT]) -> list[RunT]:
+@dataclass
+class _Page(Generic[RunT]):
+    """What is new on a page of a list."""
+
+    runs: list[RunT] = field(default_factory=list)
+    nameless: list[RunSummary] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.runs and not self.nameless
+
+    def add(self, item: Any, shape: type[RunT], seen: set[str]) -> None:
+        """Add what an item says, unless it was seen before."""
+        try:
+            run = shape.from_platform(item)
+        except UnusableResponse:
+            said = item if isinstance(item, dict) else {}
+            nameless = RunSummary.from_platform({**said, "id": NAMELESS, "metamorphs": None})
+            if repr(nameless) not in seen:
+                seen.add(repr(nameless))
+                self.nameless.append(nameless)
+            return
+        if run.id not in seen:
+            seen.add(run.id)
+            self.runs.append(run)
+
+
+def _pages(
+    shape: type[RunT], platform: Platform, started_after: datetime, status: Sequence[str]
+) -> Iterator[_Page[RunT]]:
+    if started_after.tzinfo is None:
+        raise ValueError("started_after needs a time zone")
+    after, offset = _milliseconds(started_after), 0
+    seen: set[str] = set()
+    while True:
+        params: dict[str, str | int] = {"startedAfter": _iso(after), "offset": offset, "limit": LIST_LIMIT}
+        if status:
+            params["status"] = ",".join(status)
+        items, page = _read_items(platform, params), _Page[RunT]()
+        for item in items:
+            page.add(item, shape, seen)
+        if not items or (offset and page.is_empty):
+            return
+        yield page
+        last = _last_time(items) or after
+        # a page on which all started in one millisecond is left by its offset
+        after, offset = (last, 0) if last > after else (after, offset + len(items))
+
+
+def _read_items(platform: Platform, params: dict[str, str | int]) -> list[Any]:
     page = platform.get_data("actor-runs", params)
     if not isinstance(page, dict) or not isinstance(page.get("items"), list):
         raise PlatformUnavailable("The response is not a list of runs as the platform documents it")
-    return [shape.from_platform(item) for item in page["items"]]
+    items: list[Any] = page["items"]
+    return items
+
+
+def _last_time(items: Sequence[Any]) -> datetime | None:
+    """Return when the last run that says so was started: none that is listed behind it was started before."""
+    for item in reversed(items):
+        started_at = _Start.model_validate(item).started_at if isinstance(item, dict) else None
+        if started_at:
+            return _milliseconds(started_at)
+    return None
+
+
+class _Start(Resource):
+    started_at: datetime | None = None
 
 
 def _milliseconds(time: datetime) -> datetime:

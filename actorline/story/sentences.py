@@ -172,7 +172,7 @@ _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
         f"The rows are compared with those of {d['base']}" if d.get("base") else "There is no earlier delivery"
     ),
     TimelineEvent.STAGE_FAILED: lambda d: _after(
-        f"The step {d.get('stage', '')} failed and is tried again", d.get("error")
+        _after(f"The step {d.get('stage', '')} failed and is tried again", d.get("error")), d.get("words")
     ),
     TimelineEvent.ENDED: _ended,
     TimelineEvent.FIGURES_SETTLED: lambda d: (

@@ -20,7 +20,7 @@ from actorline.jobs.step import Ended
 from actorline.jobs.timeline_event import TimelineEvent
 from actorline.ledger.change import Change
 from actorline.ledger.stored_job import UnreadableJob
-from actorline.platform.errors import asked_wait_s
+from actorline.platform.errors import PlatformError, asked_wait_s
 from actorline.shutdown import GivenBack
 from actorline.stages.ending import end_job
 from actorline.stages.failure import is_hopeless, reason_of
@@ -73,6 +73,8 @@ def postpone(key: JobKey, epoch: int, stage: str, error: Exception) -> None:
     """Plan the stage again. If the ledger can't be reached either, its existing `due` brings the job back."""
     stage_failures.labels(stage, type(error).__name__).inc()
     failed = {"stage": stage, "error": type(error).__name__, "message": str(error)[:300]}
+    if isinstance(error, PlatformError):  # the text of others may hold an item
+        failed["words"] = failed["message"]
     try:
         job = ledger().load(key)
         failures, failed_as = job.failures if job else 0, f"{stage}: {type(error).__name__}"

@@ -21,7 +21,7 @@ from actorline.ledger.lost_runs import LostRuns
 from actorline.ledger.registration import NewJob
 from actorline.orders.cancel import cancel_job
 from actorline.orders.forget import forget_job
-from actorline.platform.errors import PlatformError
+from actorline.platform.errors import NotFound, PlatformError
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings
 from actorline.stages.start.look_back import LookBack
@@ -184,6 +184,86 @@ def test_run_of_a_forgotten_job_is_no_later_jobs(ledger, starter, emulator, faul
     new = ledger.load(key)
     assert (new.state, new.run.adopted, new.run.id == old.run.id) == (State.RUNNING, False, False)
     assert ledger.runs.strays() == {}
+
+
+STRANGER = {
+    "id": "stranger0", "actId": "another", "status": "SUCCEEDED", "meta": {"origin": "API", "userAgent": "curl/8"},
+    "startedAt": "2026-11-24T08:00:00.000Z", "defaultDatasetId": "d", "defaultKeyValueStoreId": "none-like-it",
+}  # fmt: skip
+ODD = [
+    {"status": None}, {"startedAt": None}, {"startedAt": "soon"}, {"status": "S" * 5_000}, {"meta": None}, {"id": None},
+    {"id": None, "meta": None}, {"meta": None, "status": None, "actId": None},
+]  # fmt: skip
+
+
+def list_as_well(monkeypatch, platform, item: Any) -> dict[str, Any]:
+    """Let the first page of each list end with an item. What a GET of it says is the returned dictionary; empty: it
+    isn't found.
+    """
+    get_data, itself = platform.get_data, dict(item)
+
+    def respond(path: str, params: Any = None, **options: Any) -> Any:
+        if path.endswith("stranger0"):
+            if not itself:
+                raise NotFound("Actor run was not found")
+            return itself
+        data = get_data(path, params, **options)
+        if path == "actor-runs" and not params["offset"]:
+            data["items"].append(item)
+        return data
+
+    monkeypatch.setattr(platform, "get_data", respond)
+    return itself
+
+
+def advance_to_the_run(starter: Starter, key: str, steps: int) -> None:
+    for _ in range(steps):
+        if load_startable(starter.ledger, key, 1):
+            advance(starter, key, 1)
+    assert starter.ledger.load(key).state is State.RUNNING
+
+
+@pytest.mark.parametrize("odd", range(len(ODD)))
+def test_strangers_odd_run_stops_no_start(ledger, platform, starter, emulator, faults, monkeypatch, odd):
+    """Neither the first one of a fresh ledger, nor one whose reply was lost, whatever the run says of itself."""
+    itself = list_as_well(monkeypatch, platform, {**STRANGER, **ODD[odd]})
+    actor = emulator.actor("beside-odd", items=1, duration_secs=0)
+    order(ledger, starter, "beside-odd", actor)
+    advance_to_the_run(starter, "beside-odd", 1)
+    ledger.runs.note_marker("default", came_back=True)
+    for name, says in (("odd", dict(itself)), ("whole", STRANGER), ("gone", {})):
+        itself.clear()
+        itself.update(says)
+        order(ledger, starter, f"beside-{name}", actor)
+        faults({"method": "POST", "action": "reset_before", "nth": 1, "path_regex": "beside-odd/runs$"})
+        advance_to_the_run(starter, f"beside-{name}", 3)
+
+
+@pytest.mark.parametrize("odd", [{"status": None}, {"startedAt": "soon"}, {"id": None}])
+def test_own_run_that_a_list_shows_oddly_is_paid_once(ledger, platform, starter, emulator, faults, monkeypatch, odd):
+    key = f"shown-oddly-{next(iter(odd)).lower()}"
+    actor = emulator.actor(key, items=1, duration_secs=60)
+    get_data = platform.get_data
+
+    def respond(path: str, params: Any = None, **options: Any) -> Any:
+        data = get_data(path, params, **options)
+        if path == "actor-runs":
+            data["items"] = [{**item, **odd} for item in data["items"]]
+        return data
+
+    monkeypatch.setattr(platform, "get_data", respond)
+    order(ledger, starter, key, actor)
+    faults({"method": "POST", "action": "reset_after", "nth": 1, "path_regex": f"{key}/runs$"})
+    if "id" not in odd:
+        advance_to_the_run(starter, key, 2)
+        assert ledger.load(key).run.adopted
+    else:
+        for _ in range(3):
+            advance(starter, key, 1)
+        assert ledger.load(key).waiting_for == "start-unclear"
+        asked = [entry.data["message"] for entry in ledger.timeline.entries(key) if "code" in entry.data]
+        assert "one of these runs is the job's: a run without an id." in asked[0]
+    assert len(emulator.starts(actor)) == 1
 
 
 MAY_NOT_LIST = {

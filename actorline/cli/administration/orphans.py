@@ -84,4 +84,5 @@ def _report(orphan: Orphan, done: str, *, as_json: bool) -> None:
         print_json(facts)
         return
     whose = f"of the job {orphan.key}, which doesn't want it" if orphan.key else "ours, of a job that is unknown here"
-    out.print(f"{run.id}  {run.status}  since {short_time(run.started_at.timestamp())}: {whose}; {done}")
+    since = f"since {short_time(run.started_at.timestamp())}" if run.started_at else "since an unknown time"
+    out.print(f"{run.id}  {run.status}  {since}: {whose}; {done}")

@@ -1,6 +1,7 @@
 """After a gap in the ledger's history: one search of an account's runs for those that the ledger doesn't know.
 
 All jobs of the account share it. It is resumed where it was when a worker dies, and done only when it came to its end.
+A run in which no marker can be read, also by itself, can't be told to be ours, and keeps no job from its start.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,8 +45,9 @@ class LookBack:
         runs = list_ours(self.platform, self.installation, started_after=self._begin(gap))
         for block in _blocks(runs):
             self._keep([(run, marker) for run, marker in block if marker])
-            reached = block[-1][0].started_at.timestamp()
-            self._lost.note_reached(gap.id, reached)
+            times = [run.started_at for run, _ in block if run.started_at]
+            if times:
+                self._lost.note_reached(gap.id, times[-1].timestamp())
         self._lost.note_end(gap.id)
 
     def _begin(self, gap: HistoryGap) -> datetime:

@@ -14,7 +14,7 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS, moment_ago
 from actorline.platform.marker import SearchResult, find_marked, tag_of
-from actorline.platform.runs import get_run
+from actorline.platform.runs import read_summary
 from actorline.stages.start.run_input import input_test
 from actorline.stages.start.suspects import may_be_ours
 
@@ -44,7 +44,7 @@ class StartSearch:
 
     def _is_marked(self, run_id: RunId, marker: str) -> bool:
         try:
-            user_agent = get_run(self.platform, run_id).meta.user_agent
+            user_agent = read_summary(self.platform, run_id).meta.user_agent
         except platform_errors.NotFound:
             return False
         return tag_of(marker) in (user_agent or "")
@@ -61,7 +61,8 @@ class StartSearch:
         suspects: list[RunId] = []
         if doubtful:
             is_ours = input_test(self.ledger, job, intent)
-            suspects = [run.id for run in may_be_ours(self.ledger, self.platform, job, is_ours, doubtful)]
+            alike = may_be_ours(self.ledger, self.platform, job, is_ours, doubtful)
+            suspects = list(dict.fromkeys(run.id for run in alike))  # several may have no id
         self.ledger.runs.remember_suspects(job.key, intent.at, suspects)
         return suspects
 

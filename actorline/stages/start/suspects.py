@@ -12,7 +12,7 @@ from actorline.platform import errors as platform_errors
 from actorline.platform.actors import get_actor, get_actor_task
 from actorline.platform.client import Platform
 from actorline.platform.key_value_stores import open_record
-from actorline.platform.runs import RunSummary, get_run
+from actorline.platform.runs import NAMELESS, RunSummary, read_summary
 
 INPUT: Final = "INPUT"  # docs/platform-facts.md#input
 BLOCK_BYTES: Final = 256 * 1024
@@ -57,17 +57,34 @@ class _Target:
             return run.actor_task_id in {None, self.actor_task_id}
         if self.actor_id in {None, run.act_id}:
             return True
-        whole = get_run(self.platform, run.id)
+        whole = _as_it_says(self.platform, run)
+        if whole is None or whole.act_id is None:
+            return True
         return whole.act_id == self.actor_id or bool(whole.metamorphs)  # it may have begun as a run of our Actor
+
+
+def _as_it_says(platform: Platform, run: RunSummary) -> RunSummary | None:
+    """Return what the run says of itself; None where nothing can be asked, or nothing is said."""
+    if run.id == NAMELESS:
+        return None
+    try:
+        return read_summary(platform, run.id)
+    except (platform_errors.NotFound, platform_errors.UnusableResponse):
+        return None
 
 
 def _has_input(platform: Platform, run: RunSummary, is_ours: Callable[[bytes], bool]) -> bool:
     """Return whether the run's INPUT can be ours.
 
     Each start of ours has one, and a record can be read as soon as it was written (`docs/platform-facts.md#records`): a
-    run without INPUT is somebody else's, and so is one larger than any start could make it: its Actor wrote it.
+    run without INPUT is somebody else's, and so is one larger than any start could make it: its Actor wrote it. One
+    that doesn't say where its INPUT is may be ours.
     """
-    store = run.default_key_value_store_id or get_run(platform, run.id).default_key_value_store_id
+    store = run.default_key_value_store_id
+    if store is None and (whole := _as_it_says(platform, run)):
+        store = whole.default_key_value_store_id
+    if store is None:
+        return True
     stored = bytearray()
     try:
         with contextlib.closing(open_record(platform, store, INPUT)) as record:

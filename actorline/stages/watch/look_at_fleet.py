@@ -65,7 +65,7 @@ class ParkedJobs:
         began = runs.clock()
         try:
             for page in _running_runs(platform, since):
-                runs.note_seen({run.id: run.status for run in page}, began)
+                runs.note_seen({run.id: run.status for run in page if run.status}, began)
                 if self.settings.budgets.has_hard:
                     runs.note_costs({run.id: run.usage_total_usd for run in page if run.usage_total_usd})
         except platform_errors.PlatformError as error:

@@ -18,12 +18,13 @@ from actorline.platform.marker import (
     make_marker,
     read_marker,
 )
+from actorline.platform.runs import NAMELESS
 
 OURS = make_marker("al-1f00aa", "nightly@2026-11-23T00:00:00Z", 1)
 SINCE = datetime(2026, 11, 23, 8, tzinfo=UTC)
 
 
-def run(run_id: str, minute: int, user_agent: str | None = None, origin: str | None = "API") -> dict[str, Any]:
+def run(run_id: str | None, minute: int, user_agent: str | None = None, origin: str | None = "API") -> dict[str, Any]:
     meta = {name: value for name, value in {"origin": origin, "userAgent": user_agent}.items() if value is not None}
     return {
         "id": run_id,
@@ -168,6 +169,53 @@ def test_a_run_without_any_marker_is_reported_not_called_foreign():
 
 def test_a_listed_run_that_cannot_be_found_yet_may_be_ours():
     assert ids(search(account([run("r1", 1), run("r2", 2, OURS)]))[0]) == (["r2"], ["r1"], [])
+
+
+ODD = [{"status": None}, {"status": ["RUNNING"]}, {"startedAt": "soon-2026"}, {"meta": None}]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_item_is_believed_only_as_the_run_itself_says_it(odd):
+    """Neither that it is ours, nor that it isn't."""
+    listed = [{**run("ours", 1, "curl/8"), **odd}, {**run("theirs", 2, OURS), **odd}, {**run("web", 3), **odd}]
+    single = {
+        "ours": reply(200, {"data": run("ours", 1, OURS)}),
+        "theirs": reply(200, {"data": run("theirs", 2, "curl/8")}),
+        "web": reply(200, {"data": run("web", 3, origin="WEB")}),
+    }
+    assert ids(search(account(listed, single))[0]) == (["ours"], [], ["theirs"])
+
+
+@pytest.mark.parametrize("odd", [{"status": None}, {"startedAt": None}, {"defaultDatasetId": None}, {"actId": 5}])
+def test_a_run_that_is_odd_itself_is_known_by_its_marker(odd):
+    listed = [{**run("r1", 1), **odd, "startedAt": "2026-11-23T08:01:00.000Z"}]
+    single = {"r1": reply(200, {"data": {**run("r1", 1, OURS), **odd}})}
+    assert ids(search(account(listed, single))[0]) == (["r1"], [], [])
+
+
+@pytest.mark.parametrize("single", [{}, {"r1": reply(200, {"data": None})}, {"r1": reply(200, {"data": {"id": 5}})}])
+def test_an_odd_item_without_a_self_is_as_the_list_says(single):
+    listed = [{**run("r1", 1, origin="WEB"), "status": None}]
+    assert ids(search(account(listed, single))[0]) == ([], [], [])
+    listed = [{**run("r1", 1), "status": None}]
+    assert ids(search(account(listed, single))[0]) == ([], ["r1"], [])
+
+
+def test_an_item_without_an_id_isnt_ruled_out_and_cant_be_ours():
+    listed = [run(None, 1, OURS), run(None, 2), run(None, 3, make_marker("al-1f00aa", "k", 1)), run(None, 4, "curl/8")]
+    listed += [run(None, 5, origin="WEB")]
+    found, server = search(account(listed))
+    assert ids(found) == ([], [NAMELESS, NAMELESS], [NAMELESS])
+    assert all("?" in request.path for request in server.requests)
+
+
+def test_an_unended_run_that_cant_be_read_is_left_out():
+    listed = [{**run("r1", 1, OURS), "status": None}, run("r2", 2, OURS)]
+    with tiny_server(account(listed)) as server:
+        platform = Platform(server.url, SecretStr("apify_api_x"), user_agent="actorline/test")
+        unended = list(list_unended(platform, "al-1f00aa", started_after=SINCE))
+        platform.close()
+    assert [each.id for each, _ in unended] == ["r2"]
 
 
 @pytest.mark.parametrize("broken", ["list", "run"])

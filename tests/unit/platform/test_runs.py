@@ -14,7 +14,7 @@ from tiny_server import drip, tiny_server
 from actorline.outbound import timed_response
 from actorline.platform.client import Platform
 from actorline.platform.errors import PlatformUnavailable
-from actorline.platform.runs import Run, abort_run, get_log_tail, get_run, list_runs
+from actorline.platform.runs import NAMELESS, Run, RunSummary, abort_run, get_log_tail, get_run, list_runs
 
 API = "https://api.example.test/v2"
 
@@ -132,12 +132,11 @@ def test_a_time_beyond_all_clocks_is_absent(platform, api, written):
         get_run(platform, "r2")
 
 
-def test_a_count_or_status_beyond_all_bounds_is_no_run(platform, api):
+def test_a_count_beyond_bounds_is_absent_a_long_status_cut(platform, api):
     api.get(f"{API}/actor-runs/r1", json={"data": run_of("r1", exitCode=10**17, options={"memoryMbytes": 1e300})})
     assert (get_run(platform, "r1").exit_code, get_run(platform, "r1").options.memory_mbytes) == (None, None)
     api.get(f"{API}/actor-runs/r2", json={"data": run_of("r2", status="S" * 1_000)})
-    with pytest.raises(PlatformUnavailable, match=r"documents it: status"):
-        get_run(platform, "r2")
+    assert (get_run(platform, "r2").status, get_run(platform, "r2").is_terminal) == ("S" * 100, False)
 
 
 @pytest.mark.parametrize("written", ["2026-11-24T08:00:00.000Z", "2026-11-24T08:00:00", "2026-11-24T10:00:00+02:00"])
@@ -191,6 +190,65 @@ def test_run_that_a_list_says_little_of_is_listed(platform, api):
     little = {name: run_of("r0", 0)[name] for name in ("id", "status", "startedAt")}
     RunsApi(api, [little, run_of("r1", 1)], page_max=1000)
     assert ids(list_runs(platform, started_after=T0)) == ["r0", "r1"]
+
+
+ODD = [
+    {"status": None},
+    {"status": ["RUNNING"]},
+    {"status": "S" * 1_000},
+    {"startedAt": None},
+    {"startedAt": "soon"},
+    {"startedAt": "9999-12-31T23:59:59-14:00"},
+    {"meta": None},
+]
+
+
+class OddApi(RunsApi):
+    """A server that lists odd items as well, whatever was asked for; each at its place among the runs."""
+
+    def respond(self, request: requests.PreparedRequest) -> tuple[int, dict[str, str], bytes]:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(str(request.url)).query).items()}
+        self.queries.append(query)
+        after, offset = query["startedAfter"], int(query["offset"])
+        found = [run for run in self.runs if not is_listed(run) or run["startedAt"] >= after]
+        return 200, {}, orjson.dumps({"data": {"items": found[offset : offset + self.page_max]}})
+
+
+def is_listed(item: Any) -> bool:
+    """Return whether a server knows when the run was started."""
+    return isinstance(item, dict) and str(item.get("startedAt")).startswith("2026")
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize("place", [0, 2, 4])
+@pytest.mark.parametrize("page_max", [2, 1000])
+def test_an_odd_run_hides_no_other(platform, api, odd, place, page_max):
+    runs = [run_of(f"r{n}", n) for n in range(4)]
+    runs.insert(place, run_of("odd", place, **odd))
+    OddApi(api, runs, page_max)
+    listed = {run.id: run for run in list_runs(platform, started_after=T0)}
+    assert set(listed) == {"r0", "r1", "r2", "r3", "odd"}
+
+
+@pytest.mark.parametrize("nothing", [None, 5, [], {}, {"id": None}, {"id": ""}, {"id": ".."}, {"id": 7}])
+@pytest.mark.parametrize("place", [0, 1, 4])
+@pytest.mark.parametrize("page_max", [1, 2, 1000])
+def test_what_has_no_id_hides_no_run(platform, api, nothing, place, page_max):
+    runs: list[Any] = [run_of(f"r{n}", 0) for n in range(4)]
+    runs.insert(place, nothing)
+    OddApi(api, runs, page_max)
+    nameless: list[RunSummary] = []
+    assert ids(list_runs(platform, started_after=T0, nameless=nameless)) == ["r0", "r1", "r2", "r3"]
+    assert [(run.id, run.status) for run in nameless] == [(NAMELESS, None)]
+
+
+def test_what_has_no_id_says_the_rest(platform, api):
+    OddApi(api, [{**run_of("r0"), "id": None}], 1000)
+    nameless: list[RunSummary] = []
+    assert ids(list_runs(platform, started_after=T0, nameless=nameless)) == []
+    (run,) = nameless
+    assert (run.act_id, run.default_key_value_store_id) == ("actor1", "kvs1")
+    assert run.meta.user_agent == "actorline/1 (i/h.1)"
 
 
 def test_no_run_means_one_request(platform, api):

@@ -37,6 +37,13 @@ def test_rows_without_the_key_are_counted(rows, words):
     assert told(("ended", data)) == [f"It is delivered; 3 rows were added, 0 removed, 0 changed{words}"]
 
 
+def test_failed_step_is_told_in_the_platforms_words():
+    failed = {"stage": "actorline.start_run", "error": "UnusableResponse", "message": "a secret row"}
+    told_so = "The step actorline.start_run failed and is tried again: UnusableResponse"
+    assert told(("stage-failed", failed)) == [told_so]
+    assert told(("stage-failed", {**failed, "words": "It is no Run: status"})) == [f"{told_so}: It is no Run: status"]
+
+
 def test_pages_fetched_one_after_the_other_share_a_sentence():
     texts = told(*[("fetching-ahead", {"pages": 2})] * 3, ("run-status", {"run_status": "RUNNING"}),
                  ("fetching-ahead", {"pages": 1}))  # fmt: skip

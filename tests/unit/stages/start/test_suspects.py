@@ -2,6 +2,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from actorline.platform.errors import NotFound, UnusableResponse
+from actorline.platform.runs import NAMELESS
 from actorline.stages.start import suspects
 from actorline.stages.start.run_input import is_alike
 
@@ -42,13 +44,13 @@ def test_an_input_is_ours_if_it_holds_all_that_we_sent(ordered, stored, alike):
     assert is_alike(ordered, stored) is alike
 
 
-def is_suspect(monkeypatch, *, of="actor", **said):
+def is_suspect(monkeypatch, *, of="actor", says=None, run_id="run", **said):
     """Return whether a run of which a list says this, and that is `of` an Actor, may be the job's."""
-    run = SimpleNamespace(id="run", **said)
+    run = SimpleNamespace(id=run_id, **said)
     ledger = SimpleNamespace(runs=SimpleNamespace(key_of=lambda _: None))
     monkeypatch.setattr(suspects, "get_actor", lambda *_: SimpleNamespace(id="actor"))
     whole = SimpleNamespace(act_id=of, metamorphs=[], default_key_value_store_id="store")
-    monkeypatch.setattr(suspects, "get_run", lambda *_: whole)
+    monkeypatch.setattr(suspects, "read_summary", says or (lambda *_: whole))
     job = SimpleNamespace(key="job", document=SimpleNamespace(actor_task=None, actor="demo/rows"))
     return suspects.may_be_ours(ledger, None, job, lambda _: True, [run]) == [run]
 
@@ -62,6 +64,45 @@ def test_run_that_a_list_says_little_of_may_be_ours(monkeypatch, act_id):
 
 def test_run_of_another_actor_isnt_ours_though_a_list_doesnt_say_so(monkeypatch):
     assert not is_suspect(monkeypatch, of="another", act_id=None, default_key_value_store_id=None)
+
+
+def has_input(monkeypatch, *, is_there=True):
+    def open_record(*_):
+        if not is_there:
+            raise NotFound("no such record")
+        return SimpleNamespace(blocks=lambda _: [b"{}"], close=lambda: None)
+
+    monkeypatch.setattr(suspects, "open_record", open_record)
+
+
+def gone(*_):
+    raise NotFound("Actor run was not found")
+
+
+def no_object(*_):
+    raise UnusableResponse("The response is not a RunSummary")
+
+
+@pytest.mark.parametrize("says", [gone, no_object])
+@pytest.mark.parametrize("is_there", [True, False])
+def test_input_tells_whose_a_run_is_that_says_nothing_of_itself(monkeypatch, says, is_there):
+    """A run that is listed, but of which the platform says nothing, must not stop the search for good."""
+    has_input(monkeypatch, is_there=is_there)
+    said = {"act_id": "another", "default_key_value_store_id": "store"}
+    assert is_suspect(monkeypatch, says=says, **said) is is_there
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_input_tells_whose_a_run_without_an_id_is(monkeypatch, is_there):
+    has_input(monkeypatch, is_there=is_there)
+    said = {"act_id": "another", "default_key_value_store_id": "store"}
+    assert is_suspect(monkeypatch, run_id=NAMELESS, says=pytest.fail, **said) is is_there
+
+
+def test_run_that_nobody_can_ask_about_may_be_ours(monkeypatch):
+    said = {"act_id": None, "default_key_value_store_id": None}
+    assert is_suspect(monkeypatch, run_id=NAMELESS, says=pytest.fail, **said)
+    assert is_suspect(monkeypatch, says=gone, **said)
 
 
 def test_an_input_beyond_any_start_isnt_read_to_its_end(monkeypatch):

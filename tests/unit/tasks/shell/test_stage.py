@@ -4,7 +4,7 @@ import pytest
 import structlog
 
 from actorline.jobs.states import State
-from actorline.platform.errors import PlatformUnavailable, RateLimited
+from actorline.platform.errors import PlatformError, PlatformUnavailable, RateLimited
 from tasks.shell import stage
 
 
@@ -24,11 +24,14 @@ def test_a_stage_comes_again_no_sooner_than_the_platform_asks(make_job, monkeypa
 
         def change(self, _key: str, change: Any, **_: Any) -> int:
             planned.append(change.due_in_s)
+            data.append(change.data)
             return 1
 
     planned: list[float] = []
+    data: list[dict[str, str]] = []
     monkeypatch.setattr(stage, "ledger", lambda: cast("Any", Ledger()))
     with structlog.testing.capture_logs() as logged:
         stage.postpone("k", 1, "actorline.start_run", error)
     assert planned == [seconds]
+    assert data[0].get("words") == (str(error) if isinstance(error, PlatformError) else None)
     assert logged == []  # the ledger logs what stands in the timeline
