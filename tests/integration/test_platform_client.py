@@ -310,7 +310,7 @@ def test_a_short_body_is_unavailable_and_not_read_again(platform, server, waits,
 
     server.respond = short
 
-    broken = pytest.raises(PlatformUnavailable, match="100 bytes read, 900 more expected")
+    broken = pytest.raises(PlatformUnavailable, match="100 bytes came, 900 more were expected")
     with open_items(platform, "d1", offset=0, limit=None, params={}) as page, broken as caught:
         read(page)
 
