@@ -15,6 +15,7 @@ PlatformError
 
 # ruff: noqa: A002 -- `type` is the platform's word
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from types import MappingProxyType
@@ -26,6 +27,8 @@ MESSAGE_BYTES: Final = 500
 NO_COLUMNS: Final = "no-columns-in-exported-dataset"
 """The type of the 400 that comes instead of a table in which no row has a column: `docs/platform-facts.md#formats`."""
 
+_ENDS: Final = re.compile(r"(?:\.|[?!]+)\Z")
+
 
 class PlatformError(Exception):
     """One call to the platform that failed; no class here ever holds a token."""
@@ -35,8 +38,8 @@ class PlatformError(Exception):
     type: str | None
     """The platform's machine-readable error type, an open set; None where the response had none."""
     message: str
-    """The platform's own words where it had any, at most 500 bytes as JSON, without a full stop: they are quoted in
-    sentences.
+    """The platform's own words where it had any, at most 500 bytes as JSON, without what ends their last sentence: they
+    are quoted in others.
     """
     attempts: int
     """How often the request was sent, or tried to be sent."""
@@ -46,7 +49,7 @@ class PlatformError(Exception):
     def __init__(
         self, message: str, *, status: int | None = None, type: str | None = None, attempts: int = 1, request: str = ""
     ) -> None:
-        self.message = fitting(message, MESSAGE_BYTES).rstrip().removesuffix(".")
+        self.message = _ENDS.sub("", fitting(message, MESSAGE_BYTES).rstrip())
         super().__init__(self.message)
         self.status = status
         self.type = type

@@ -187,7 +187,7 @@ def refusal(response: requests.Response, *, to: str = "the start") -> NotStarted
     if status in _MAY_BE_DONE or is_server_error(status) or not is_refusal:
         return StartUnclear(f"the platform responded {status} to {to}")
     if status < HTTPStatus.BAD_REQUEST:
-        message = f"the platform responded {status} to {to}; is ACTORLINE_API_URL right?"
+        message = f"the platform responded {status} to {to}: check ACTORLINE_API_URL"
         return StartRefused(InvalidRequest(message, status=status))
     error = error_from_response(response)
     if isinstance(error, RateLimited | CapacityExceeded):

@@ -92,9 +92,9 @@ def test_the_text_names_request_status_type_words_and_attempts():
     assert str(PlatformUnavailable("refused")) == "refused"
 
 
-@pytest.mark.parametrize("words", ["You would exceed the limit of 8192MB", "You would exceed the limit of 8192MB."])
-def test_the_platforms_words_can_be_quoted_within_a_sentence(words):
-    refused = CapacityExceeded(words, type="actor-memory-limit-exceeded")
+@pytest.mark.parametrize("end", ["", ".", "?", "!", "?!", ". "])
+def test_the_platforms_words_can_be_quoted_within_a_sentence(end):
+    refused = CapacityExceeded(f"You would exceed the limit of 8192MB{end}", type="actor-memory-limit-exceeded")
     assert refused.message == "You would exceed the limit of 8192MB"
     assert refusal_reason(refused).message.endswith("You would exceed the limit of 8192MB. No run was started.")
 

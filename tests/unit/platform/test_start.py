@@ -22,6 +22,7 @@ from actorline.platform.start import (
     StartUnclear,
     start_run,
 )
+from actorline.stages.start.refusal import refusal_reason
 
 TOKEN = "apify_api_hush"
 MARKER = "actorline/0.1.0 (al-1f00aa/9f86d081884c7d65.1)"
@@ -192,7 +193,9 @@ def test_an_error_beyond_all_bounds_proves_nothing(server, body):
 def test_a_redirect_is_not_followed(server, status):
     refused = outcome(server, reply(status, Location=f"{server.url}/elsewhere"))
     assert isinstance(refused, StartRefused)
-    assert "ACTORLINE_API_URL" in str(refused)
+    assert refusal_reason(refused.error).message == (
+        f"[{status}] the platform responded {status} to the start: check ACTORLINE_API_URL. No run was started."
+    )
 
 
 @pytest.mark.parametrize(
