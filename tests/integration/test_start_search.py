@@ -266,16 +266,21 @@ def test_own_run_that_a_list_shows_oddly_is_paid_once(ledger, platform, starter,
     assert len(emulator.starts(actor)) == 1
 
 
-MAY_NOT_LIST = {
-    "method": "GET", "action": "status", "status": 403, "type": "insufficient-permissions",
-    "path_regex": "/v2/actor-runs$", "times": 1000,
-}  # fmt: skip
+def may_not_list(status: int, type_: str) -> dict[str, Any]:
+    path_regex = "/v2/actor-runs$"
+    return {
+        "method": "GET", "action": "status", "status": status, "type": type_, "path_regex": path_regex, "times": 1000
+    }  # fmt: skip
 
 
-def test_token_that_may_not_list_runs_starts_none_and_says_so(ledger, starter, emulator, faults):
+MAY_NOT_LIST = [(403, "insufficient-permissions"), (403, "a-type-of-tomorrow"), (404, "page-not-found")]
+
+
+@pytest.mark.parametrize("refused", MAY_NOT_LIST)
+def test_token_that_may_not_list_runs_starts_none_and_says_so(ledger, starter, emulator, faults, refused):
     actor = emulator.actor("may-not-list", items=1)
     order(ledger, starter, "may-not-list", actor)
-    faults(MAY_NOT_LIST)
+    faults(may_not_list(*refused))
     advance(starter, "may-not-list", 1)
     job = ledger.load("may-not-list")
     assert (job.state, job.reason.code, job.reason.billed) == (State.FAILED, "forbidden", False)
@@ -283,11 +288,12 @@ def test_token_that_may_not_list_runs_starts_none_and_says_so(ledger, starter, e
     assert emulator.starts(actor) == []
 
 
-def test_unclear_start_that_may_not_be_searched_asks_a_person(ledger, starter, emulator, faults):
+@pytest.mark.parametrize("refused", MAY_NOT_LIST)
+def test_unclear_start_that_may_not_be_searched_asks_a_person(ledger, starter, emulator, faults, refused):
     order(ledger, starter, "no-search", emulator.actor("no-search", items=1))
     intent = Intent(attempt=1, marker=make_marker(INSTALLATION, "no-search", 1), at=ledger.now() - 100)
     ledger.change("no-search", Change(to=State.STARTING, due_in_s=0, fields={"intent": intent}), epoch=1)
-    faults(MAY_NOT_LIST)
+    faults(may_not_list(*refused))
     for _ in range(2):
         advance(starter, "no-search", 1)
         job = ledger.load("no-search")

@@ -16,10 +16,12 @@ from actorline.ledger.admission.capacity_line import CapacityLine
 from actorline.ledger.ledger import Ledger
 from actorline.platform.client import Platform
 from actorline.platform.clock import SKEW_SECS
+from actorline.platform.errors import Forbidden, NotFound
 from actorline.settings import Settings
 from actorline.stages.start.decision import SEARCH_AGAIN_SECS, Facts, is_settled
 from actorline.stages.start.look_back import LookBack
 from actorline.stages.start.permit import Permit
+from actorline.stages.start.refusal import asks_for_list
 from actorline.stages.start.search import StartSearch, find_runs
 from actorline.stages.start.steps import FindLostRuns, PlanAgain, Search, SearchEarly, WaitTurn
 from actorline.stages.start_lease import START_LEASE_SECS, holding_on
@@ -40,6 +42,15 @@ class Recovery:
 
     def find_out(self, job: Job, facts: Facts, asked: FindLostRuns | SearchEarly | Search) -> Facts:
         """Return what the platform shows. Raises PlatformError: then nothing is known."""
+        try:
+            return self._look(job, facts, asked)
+        except NotFound as error:
+            if not asks_for_list(error):
+                raise
+            # each account has this list: who may not see it is told that it isn't there
+            raise Forbidden(error.message, status=error.status, type=error.type, request=error.request) from error
+
+    def _look(self, job: Job, facts: Facts, asked: FindLostRuns | SearchEarly | Search) -> Facts:
         match asked:
             case FindLostRuns():
                 return self._find_lost_runs(job, facts, asked.permit)

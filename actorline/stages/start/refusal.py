@@ -42,8 +42,13 @@ def refusal_reason(error: platform_errors.PlatformError, code: Code | None = Non
     return Reason(code=found, message=message, platform_type=error.type, billed=False)
 
 
+def asks_for_list(error: platform_errors.PlatformError) -> bool:
+    """Return whether the request that failed asked for the list of the account's runs."""
+    return error.request.endswith("/actor-runs")
+
+
 def advice_on(error: platform_errors.PlatformError) -> str:
     """Return what a person can do about a refusal; empty: nothing is known."""
-    if error.type == "insufficient-permissions" and "/actor-runs" in error.request:
+    if isinstance(error, platform_errors.Forbidden) and asks_for_list(error):
         return _MAY_LIST
     return _ADVICE.get(error.type or "", "")
