@@ -26,6 +26,7 @@ _COUNTERS: Final = (
     "vanished",
     "failures",
     "failed_alike",
+    "unclear_starts",
     "input_failures",
     "account_failures",
 )

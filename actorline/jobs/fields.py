@@ -83,6 +83,7 @@ class JobFields(TypedDict, total=False):
     waiting_since: Moment
     waiting_until: Moment
     failures: int | None
+    unclear_starts: int | None
     input_failures: int | None
     account_failures: int | None
     failed_as: str | None

@@ -81,6 +81,7 @@ class Job(BaseModel):
     waiting_since: float | None = None  # when it began
     waiting_until: float | None = None  # when it ends at the latest, if that is known
     failures: int = 0
+    unclear_starts: int = 0  # of this attempt, whose runs were searched for and not found
     input_failures: int = 0  # failed tries to read `input_url`
     account_failures: int = 0  # tries in a row on workers that can't use its account
     failed_as: str | None = None  # the stage and the error that failed last

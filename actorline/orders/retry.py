@@ -166,7 +166,8 @@ def _code_of(job: Job) -> Code | None:
 
 
 _COUNTERS: Final = (
-    "failures", "input_failures", "account_failures", "failed_alike", "resurrects", "new_runs", "figures_settled",
+    "failures", "unclear_starts", "input_failures", "account_failures", "failed_alike", "resurrects", "new_runs",
+    "figures_settled",
     "task_told", "url_told", "notice_failures",
 )  # fmt: skip
 _OF_AN_END: Final = (

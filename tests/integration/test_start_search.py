@@ -9,6 +9,7 @@ import pytest
 import requests
 from real_parts import TOKEN, wait_for
 
+from actorline.cli.terminal.live_table import progress_text
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.fields import NOW
 from actorline.jobs.job import Intent
@@ -184,6 +185,34 @@ def test_run_of_a_forgotten_job_is_no_later_jobs(ledger, starter, emulator, faul
     new = ledger.load(key)
     assert (new.state, new.run.adopted, new.run.id == old.run.id) == (State.RUNNING, False, False)
     assert ledger.runs.strays() == {}
+
+
+def test_starts_that_come_to_nothing_follow_each_other_ever_later(ledger, starter, emulator, faults):
+    """A proxy that answers each start itself must not get one per settle time for ever."""
+    actor = emulator.actor("behind-proxy", items=1, duration_secs=0)
+    html = {"method": "POST", "path_regex": "behind-proxy/runs$", "status": 403, "html": "<p>No</p>", "times": 1000}
+    faults({"action": "status", **html})
+    order(ledger, starter, "behind-proxy", actor)
+    ledger.runs.note_marker("default", came_back=True)
+    waits = []
+    for _ in range(3):
+        advance(starter, "behind-proxy", 1)  # the start
+        advance(starter, "behind-proxy", 1)  # the search for its run
+        job = ledger.load("behind-proxy")
+        assert job.intent is None
+        waits.append(due_in(ledger, "behind-proxy"))
+    assert waits == pytest.approx([0, 30, 60], abs=5)
+    assert (job.state, job.waiting_for, job.unclear_starts) == (State.WAITING, "platform-unavailable", 3)
+    assert progress_text(job, ledger.now()).startswith("waits: platform-unavailable, until ")
+    told = [entry.data["message"] for entry in ledger.timeline.entries("behind-proxy") if "starting" in str(entry.data)]
+    assert told[-1].endswith("starting again in 60 s, after 3 starts that came to nothing")
+    assert cancel_job(ledger, "behind-proxy", sender=FROM_TERMINAL)
+    assert is_due(ledger, "behind-proxy")
+    emulator.end_faults()
+
+
+def due_in(ledger: Ledger, key: str) -> float:
+    return ledger.redis.zscore(ledger.name("due"), key) - ledger.now()
 
 
 STRANGER = {

@@ -52,7 +52,14 @@ from actorline.stages.start.sync import poll_now
 log = Logger(__name__)
 
 START_HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way passes within minutes; a try costs one call
+# Between starts that came to nothing, besides the settle time: each may have gone on to the platform after all, and an
+# outage doesn't end sooner for being asked.
+START_AGAIN_SECS: Final = (0.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
 LINE_CARE_SECS: Final = 60.0  # until a job that its worker's death kept from the line is looked at
+
+
+def start_again_s(unclear_starts: int) -> float:
+    return back_off_s(START_AGAIN_SECS, unclear_starts)
 
 
 def start_hold_s(failures: int) -> float:
@@ -188,8 +195,7 @@ class StartMoves:
             case PlanAgain():
                 self._plan(job, wait.seconds, wait.event, wait.message)
             case StartAgain():
-                message = "the platform has no run with our marker; starting again"
-                self._plan(job, 0, TimelineEvent.START_NOT_FOUND, message, {"intent": None})
+                self._start_again(job)
             case Unclear():
                 sent = wait.intent.model_copy(update={"sent_at": self.ledger.now()})
                 seconds = 0 if self.ledger.webhooks.hinted_run(job.key) else SEARCH_AGAIN_SECS
@@ -232,6 +238,29 @@ class StartMoves:
             fields["input_failures"] = job.input_failures + 1
         data = {"code": wait.reason.code, "message": wait.reason.message, "seconds": seconds}
         self._hold(job, seconds, TimelineEvent.WAITING, data, fields)
+
+    def _start_again(self, job: Job) -> None:
+        """Let another start go out: at once after the first that came to nothing, then ever later."""
+        seconds, number = start_again_s(job.unclear_starts), job.unclear_starts + 1
+        message = "the platform has no run with our marker; starting again"
+        fields: JobFields = {"intent": None, "unclear_starts": number}
+        if not seconds:
+            self._plan(job, 0, TimelineEvent.START_NOT_FOUND, message, fields)
+            return
+        message = f"{message} in {seconds:g} s, after {number} starts that came to nothing"
+        waiting: JobFields = {
+            "is_planned": True,
+            "waiting_for": Code.PLATFORM_UNAVAILABLE,
+            "waiting_since": NOW,
+            "waiting_until": self.ledger.now() + seconds,
+        }
+        held = Change(
+            due_in_s=seconds,
+            event=TimelineEvent.START_NOT_FOUND,
+            data={"message": message},
+            fields={**fields, **waiting},
+        )
+        self.ledger.move(job, Event.HOLD, held)
 
     def _ask_person(self, job: Job, ask: AskPerson) -> None:
         """Hold the job and ask a person, which is logged once."""
