@@ -26,7 +26,9 @@ from actorline.platform.errors import NotFound, PlatformError
 from actorline.platform.marker import make_marker
 from actorline.settings import load_settings
 from actorline.stages.start.look_back import LookBack
+from actorline.stages.start.moves import StartMoves
 from actorline.stages.start.start_run import Starter, load_startable
+from actorline.stages.start.steps import StartAgain
 
 INSTALLATION = "al-search"
 
@@ -194,18 +196,20 @@ def test_starts_that_come_to_nothing_follow_each_other_ever_later(ledger, starte
     faults({"action": "status", **html})
     order(ledger, starter, "behind-proxy", actor)
     ledger.runs.note_marker("default", came_back=True)
+    advance(starter, "behind-proxy", 1)  # the start
+    advance(starter, "behind-proxy", 1)  # the search for its run
+    assert (ledger.load("behind-proxy").intent, due_in(ledger, "behind-proxy")) == (None, pytest.approx(0, abs=5))
     waits = []
+    moves = StartMoves(ledger, starter.settings.model_copy(update={"start_settle_secs": 120}), "al-test")
     for _ in range(3):
-        advance(starter, "behind-proxy", 1)  # the start
-        advance(starter, "behind-proxy", 1)  # the search for its run
-        job = ledger.load("behind-proxy")
-        assert job.intent is None
+        moves.make(ledger.load("behind-proxy"), StartAgain())
         waits.append(due_in(ledger, "behind-proxy"))
-    assert waits == pytest.approx([0, 30, 60], abs=5)
-    assert (job.state, job.waiting_for, job.unclear_starts) == (State.WAITING, "platform-unavailable", 3)
+    assert waits == pytest.approx([0, 120, 240], abs=5)
+    job = ledger.load("behind-proxy")
+    assert (job.state, job.waiting_for, job.unclear_starts) == (State.WAITING, "platform-unavailable", 4)
     assert progress_text(job, ledger.now()).startswith("waits: platform-unavailable, until ")
     told = [entry.data["message"] for entry in ledger.timeline.entries("behind-proxy") if "starting" in str(entry.data)]
-    assert told[-1].endswith("starting again in 60 s, after 3 starts that came to nothing")
+    assert told[-1].endswith("starting again in 240 s, after 4 starts that came to nothing")
     assert cancel_job(ledger, "behind-proxy", sender=FROM_TERMINAL)
     assert is_due(ledger, "behind-proxy")
     emulator.end_faults()

@@ -52,14 +52,10 @@ from actorline.stages.start.sync import poll_now
 log = Logger(__name__)
 
 START_HOLD_SECS: Final = (5.0, 10.0, 20.0, 40.0, 60.0)  # what is in the way passes within minutes; a try costs one call
-# Between starts that came to nothing, besides the settle time: each may have gone on to the platform after all, and an
-# outage doesn't end sooner for being asked.
-START_AGAIN_SECS: Final = (0.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0)
+# Between starts that came to nothing, in further settle times (2 minutes): each may have gone on to the platform after
+# all, and an outage doesn't end sooner for being asked.
+START_AGAIN_SETTLE_TIMES: Final = (0.0, 0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 LINE_CARE_SECS: Final = 60.0  # until a job that its worker's death kept from the line is looked at
-
-
-def start_again_s(unclear_starts: int) -> float:
-    return back_off_s(START_AGAIN_SECS, unclear_starts)
 
 
 def start_hold_s(failures: int) -> float:
@@ -240,8 +236,9 @@ class StartMoves:
         self._hold(job, seconds, TimelineEvent.WAITING, data, fields)
 
     def _start_again(self, job: Job) -> None:
-        """Let another start go out: at once after the first that came to nothing, then ever later."""
-        seconds, number = start_again_s(job.unclear_starts), job.unclear_starts + 1
+        """Let another start go out: at once after the first two that came to nothing, then ever later."""
+        seconds = self.settings.start_settle_secs * back_off_s(START_AGAIN_SETTLE_TIMES, job.unclear_starts)
+        number = job.unclear_starts + 1
         message = "the platform has no run with our marker; starting again"
         fields: JobFields = {"intent": None, "unclear_starts": number}
         if not seconds:
