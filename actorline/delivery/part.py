@@ -97,7 +97,9 @@ def download_window(
             response.close()
         has = max(min(max(window.offset + expected, response.total or 0) - offset, limit), 0)
         counted = response.scanned
-        if count_items and not keeps_count and counted == rows != has:
+        if count_items and counted is None and not (keeps_count and text.counts_exactly):
+            counted = _count_instead(count_items, offset, limit, has)
+        elif count_items and not keeps_count and counted == rows != has:
             counted = _count_before_filter(count_items, rows, offset, limit, has)
         scanned = _scanned(response, counted, rows, limit, text, keeps_count=keeps_count)
         facts.items += scanned if keeps_count else rows
@@ -203,13 +205,13 @@ def _scanned(
 ) -> int:
     """Return the number of items that the response scanned, which is checked against what came.
 
-    Without a count (`X-Apify-Pagination-Count`) the rows are counted, unless the response may be one JSON text: an
-    error of something in between, with status 200, is no row.
+    `scanned`: as the response says (`X-Apify-Pagination-Count`), or was found out; None: then the rows are counted. No
+    response without a count may be one JSON text: an error of something in between, with status 200, is no row.
     """
-    if scanned is None:
-        if not (keeps_count and text.counts_exactly) or _media_type(response) == ONE_JSON:
-            raise UnreadablePage("the response doesn't say how many items it scanned (X-Apify-Pagination-Count)")
+    if scanned is None and keeps_count and text.counts_exactly:
         scanned = rows
+    if scanned is None or (response.scanned is None and _media_type(response) == ONE_JSON):
+        raise UnreadablePage("the response doesn't say how many items it scanned (X-Apify-Pagination-Count)")
     if not 0 <= scanned <= limit:
         raise UnreadablePage(f"the response scanned {scanned:,} items of a window of {limit:,}")
     if keeps_count and (rows != scanned if text.counts_exactly else rows < scanned):
@@ -217,6 +219,23 @@ def _scanned(
     if not scanned and rows:
         raise UnreadablePage(f"the response says that it scanned nothing but holds {rows:,} rows")
     return scanned
+
+
+def _count_instead(count_items: CountItems, offset: int, limit: int, has: int) -> int | None:
+    """Return how many items a response scanned that doesn't say it, where its rows don't tell; None: the platform
+    doesn't say that of the window either.
+
+    Only as many as the window `has` were surely there before the response: others may have come since, and wouldn't be
+    among its rows. Raises UnreadablePage then, also where fewer are counted: another replica may lag behind the one
+    that made the response. The window is read again later.
+    """
+    items = count_items(offset, limit, filtered=False)
+    if items not in {None, has}:
+        raise UnreadablePage(
+            "the response doesn't say how many items it scanned (X-Apify-Pagination-Count), and that can't be told "
+            f"yet: the platform counts {items:,} in the window, of which {has:,} are known"
+        )
+    return items
 
 
 def _count_before_filter(count_items: CountItems, rows: int, offset: int, limit: int, has: int) -> int:

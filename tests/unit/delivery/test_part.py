@@ -12,6 +12,7 @@ from served import Platform, Served, download, plain, rows_of, served, squeezed,
 
 from actorline.delivery.formats.json_lines import JsonLines
 from actorline.delivery.formats.text import UnreadablePage
+from actorline.delivery.formats.whole_file import Markup
 from actorline.delivery.page_plan import Window
 from actorline.delivery.part import download_window, inspect_part
 from actorline.inflate import INFLATED_BYTES
@@ -125,23 +126,24 @@ def test_filtered_rows_come_once_whatever_is_counted(rows, counts_rows, limit, c
     rows=st.lists(st.integers(0, 3), max_size=20),
     pushed=st.lists(st.integers(0, 3), max_size=5),
     lag=st.integers(0, 20),
-    counts_rows=st.booleans(),
+    counts=st.sampled_from(["items", "rows", None]),
     cap=st.integers(1, 12),
 )
-def test_items_that_come_after_a_filtered_response_are_not_lost(rows, pushed, lag, counts_rows, cap):
+def test_items_that_come_after_a_filtered_response_are_not_lost(rows, pushed, lag, counts, cap):
     """Others come before the items are counted, and the platform's total lags: a window may have to be read again,
-    where rows are counted, but never lacks a row of what it is said to hold.
+    where rows are counted or the response has no count, but never lacks a row of what it is said to hold.
     """
     there = list(rows)
 
     def count(offset: int, limit: int, *, filtered: bool) -> int:
         items = range(len(there))[offset : offset + limit]
-        return sum(there[item] for item in items) if counts_rows and filtered else len(items)
+        return sum(there[item] for item in items) if counts == "rows" and filtered else len(items)
 
     def open_response(offset: int, limit: int) -> Served:
-        items = range(len(there))[offset : offset + (limit if counts_rows else min(limit, cap))]
+        items = range(len(there))[offset : offset + (min(limit, cap) if counts == "items" else limit)]
         found = rows_of_items(there, items)
-        response = Served(text_of(found), len(found) if counts_rows else len(items), max(len(there) - lag, 0))
+        count = {"items": len(items), "rows": len(found), None: None}[counts]
+        response = Served(text_of(found), count, max(len(there) - lag, 0))
         there.extend(pushed)
         return response
 
@@ -152,9 +154,52 @@ def test_items_that_come_after_a_filtered_response_are_not_lost(rows, pushed, la
             compress=False, keeps_count=False, keep_alive=lambda: None, count_items=count,
         )  # fmt: skip
     except UnreadablePage:
-        assert counts_rows
+        assert counts != "items"
     else:
         assert stored.getvalue() == text_of(rows_of_items(there, range(facts.scanned)))
+
+
+@given(rows=st.lists(st.integers(0, 3), max_size=30), limit=st.integers(1, 12))
+def test_filtered_rows_come_once_if_only_head_has_a_count(rows, limit):
+    def items_in(offset: int, limit: int) -> range:
+        return range(len(rows))[offset : offset + limit]
+
+    def count(offset: int, limit: int, *, filtered: bool) -> int:
+        assert not filtered
+        return len(items_in(offset, limit))
+
+    def open_response(offset: int, limit: int) -> Served:
+        return Served(text_of(rows_of_items(rows, items_in(offset, limit))), None, len(rows))
+
+    stored = io.BytesIO()
+    for offset in range(0, len(rows) + limit, limit):
+        facts = download_window(
+            open_response, Window(page_no=0, offset=offset, limit=limit), stored, text=JsonLines(), expected=0,
+            compress=False, keeps_count=False, keep_alive=lambda: None, count_items=count,
+        )  # fmt: skip
+        assert facts.scanned == len(items_in(offset, limit))
+    assert stored.getvalue() == text_of(rows_of_items(rows, range(len(rows))))
+
+
+@pytest.mark.parametrize(("counted", "why"), [(None, "how many items it scanned"), (8, "can't be told yet")])
+def test_filtered_response_that_nothing_counts_is_refused(counted, why):
+    """Nine items are known: a count of eight may be that of a replica that lags behind."""
+    with pytest.raises(UnreadablePage, match=why):
+        download(Served(text_of(ROWS), None, 9), keeps_count=False, count_items=lambda *_, **__: counted)
+
+
+def test_a_json_error_is_no_row_however_many_items_are_counted():
+    error = Served(b'{"error":{"type":"internal-server-error"}}', None, content_type="application/json")
+    with pytest.raises(UnreadablePage, match="how many items it scanned"):
+        download(error, expected=9, keeps_count=False, count_items=lambda *_, **__: 9)
+
+
+def test_markup_without_a_count_is_stored_as_head_counts_it():
+    """Its rows may be more or fewer than its items, so they tell nothing."""
+    text = Markup("XML", "xml", row="item", ends=("</items>",))
+    page = Served(b"<items><item/><item/></items>", None, 2, content_type="application/xml")
+    facts, stored, _ = download(page, text=text, compress=False, count_items=lambda *_, **__: 2)
+    assert (facts.scanned, facts.items, stored) == (2, 2, page.wire)
 
 
 def rows_of_items(rows: list[int], items: range) -> list[bytes]:
