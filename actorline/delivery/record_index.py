@@ -13,7 +13,8 @@ from actorline.delivery.sink.protocol import MissingFile, Sink
 class RecordBlock(BaseModel):
     """The receipt of one block of a store's keys: those behind `after`, up to `last_key`.
 
-    `index`: None if it holds no record. `failed`: records that exist and aren't stored; `failure`: why the first isn't.
+    `index`: None if it holds no record. `failed`: records that exist and aren't stored; `failure`: why the first isn't,
+    `platform_type`: in the platform's own word.
     `retries`: how often the job had been retried when it was stored.
     """
 
@@ -24,6 +25,7 @@ class RecordBlock(BaseModel):
     index: RecordIndex | None
     failed: int = 0
     failure: str | None = None
+    platform_type: str | None = None
     retries: int = 0
     is_last: bool = False
 

@@ -42,7 +42,7 @@ NO_FAILURE: Final = frozenset(
 LOSSES: Final = (
     Code.RUN_FAILED, Code.RUN_TIMED_OUT, Code.RUN_ABORTED, Code.DATASET_VANISHED, Code.DATASET_GREW,
     Code.PAGE_UNREADABLE, Code.RECORD_UNREADABLE, Code.FORMAT_FAILED, Code.SINK_FAILED, Code.GUARD_BROKEN,
-    Code.INTERNAL,
+    Code.DOCUMENT_INVALID, Code.INTERNAL,
 )  # fmt: skip
 """Why a part of the rows may be missing, or isn't what it should be."""
 

@@ -108,6 +108,9 @@ def plan_retry(job: Job) -> RetryPlan:
     if way_back(job) is Event.RECOLLECT and _code_of(job) is Code.GUARD_BROKEN:
         text = "its rows, which are all here, are judged again, at no further cost; new rows need a new order."
         return RetryPlan(pays=False, text=text, brief="a retry judges the same rows again")
+    if way_back(job) is Event.RECOLLECT and _code_of(job) is Code.DOCUMENT_INVALID:
+        text = "the rows that the platform refused are asked for in the same way; another way needs a new order."
+        return RetryPlan(pays=False, text=text, brief="order its dataset with another document: that costs no run")
     if way_back(job) is Event.RECOLLECT:
         return RetryPlan(pays=False, text="the missing rows are fetched again, at no further cost.")
     if not job.document.starts_run:

@@ -33,7 +33,14 @@ def reason_of(job: Job, stage: str, error: Exception, alike: int) -> Reason:
         f"{stage} failed {alike} times in the same way: {words}. What is stored stays in the sink without a manifest. "
         "Retry the job when that is fixed: if its run succeeded, no other one is started."
     )
-    return Reason(code=_code_of(error), message=message, billed=job.run.id is not None)
+    return Reason(code=_code_of(error), message=message, platform_type=_type_of(error), billed=job.run.id is not None)
+
+
+def _type_of(error: Exception) -> str | None:
+    """Return the platform's own word for the error, where it has one."""
+    if isinstance(error, Refused):
+        return error.reason.platform_type
+    return error.type if isinstance(error, PlatformError) else None
 
 
 def _code_of(error: Exception) -> Code:

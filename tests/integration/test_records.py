@@ -55,7 +55,7 @@ def test_an_unreadable_record_makes_the_job_partial(line):
     result = line.submit(document).get(timeout=120)
 
     assert (result["state"], result["items"], result["records"]) == ("PARTIAL", 3, 1)
-    assert result["reason"]["code"] == "record-unreadable"
+    assert (result["reason"]["code"], result["reason"]["platform_type"]) == ("record-unreadable", "invalid-request")
     assert result["reason"]["message"].startswith("2 records: The record BAD ")
     assert wait_for((line.home / "rows" / "half" / "records" / "GOOD").read_text) == "GOOD"
 

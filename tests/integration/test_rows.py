@@ -159,6 +159,35 @@ def test_page_that_stays_unreadable_makes_it_partial(line, deliver, faults):
     assert (job.collection.items, len(line.emulator.runs_of(actor))) == (400, 1)
 
 
+@pytest.mark.parametrize("page_items", [None, 100])
+def test_view_that_does_not_exist_ends_the_job_after_two_tries(line, page_items):
+    key = f"no-such-view-{page_items}"
+    actor = line.emulator.actor("no-such-view", items=4_000, duration_secs=0)
+    collect = {"records": [], "view": "overvieu", "page_items": page_items}
+    with pytest.raises(Exception, match="overvieu"):
+        line.submit({"key": key, "actor": actor, "poll_interval_secs": 1, "collect": collect}).get(timeout=120)
+    job = line.ledger.load(key)
+    assert (job.state, job.reason.code, job.reason.billed) == ("FAILED", "document-invalid", True)
+    assert job.reason.platform_type == "requested-dataset-view-does-not-exist"
+    assert "`collect.view` 'overvieu' isn't a view of this dataset" in job.reason.message
+    assert f"order dataset_id {job.run.dataset_id} with another view" in job.reason.message
+    asked = line.emulator.requests("GET", f"/v2/datasets/{job.run.dataset_id}/items")
+    pages = {request["query"].get("offset") for request in asked}
+    assert len(asked) == 2 * len(pages), "each page that was asked for was asked for once more"
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("status", "kind"), [(402, "dataset-locked"), (403, "insufficient-permissions")])
+def test_refusal_of_the_rows_keeps_the_platforms_type(line, faults, status, kind):
+    actor = line.emulator.actor(f"locked-{status}", items=40, duration_secs=0)
+    faults({"method": "GET", "path_regex": "/items$", "action": "status", "status": status, "type": kind, "times": 99})
+    order = {"key": f"locked-{status}", "actor": actor, "poll_interval_secs": 1, "collect": {"records": []}}
+    with pytest.raises(Exception, match=kind):
+        line.submit(order).get(timeout=120)
+    reason = line.ledger.load(f"locked-{status}").reason
+    assert (reason.code, reason.platform_type) == ("page-unreadable", kind)
+
+
 def test_faulty_replies_cost_little_more_than_their_pages(line, deliver, faults):
     kinds = [{"action": "cut_body", "after_bytes": 300}, {"action": "status", "status": 500}, {"action": "reset_after"}]
     faults(*({**kinds[at % 3], "path_regex": "/items$", "nth": 20 * (at + 1)} for at in range(6)))

@@ -57,8 +57,10 @@ class Contents:
     def _record_failure(self, records: Records) -> Reason | None:
         if not records.failure:
             return None
-        message = records.failure if records.failed == 1 else f"{records.failed:,} records: {records.failure}"
-        return Reason(code=Code.RECORD_UNREADABLE, message=message, billed=self.job.run.id is not None)
+        first = records.failure
+        message = first.message if records.failed == 1 else f"{records.failed:,} records: {first.message}"
+        billed = self.job.run.id is not None
+        return Reason(code=Code.RECORD_UNREADABLE, message=message, platform_type=first.platform_type, billed=billed)
 
     def _rows(self, receipts: Sequence[Receipt]) -> tuple[Rows, Reason | None]:
         """Put staged pages together. Pages that can't become what was ordered are delivered as they are: why."""

@@ -4,6 +4,7 @@ import io
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import BinaryIO, Final, TypeGuard
 
 import redis
@@ -38,6 +39,8 @@ PAGE_TRIES: Final = 6  # with doubling back-off about 30 s: longer outages are t
 PAGE_LEASE_SECS: Final = 10.0  # renewed between blocks; a holder that is gone for longer counts as dead
 PAGE_LEASE_RENEW_SECS: Final = 2.0
 SILENCE_MAX_SECS: Final = 360.0  # what the official client grants a list of items: docs/platform-facts.md#page-size
+REFUSED_STATUSES: Final = frozenset({HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY})
+"""Of a response of the API that refuses what a request asks for: all that differs from job to job is its document."""
 PAGE_HELD_SECS: Final = 1.0  # another execution has the page: look for its receipt so often
 
 
@@ -85,7 +88,9 @@ class PageFetcher:
             outcome = self._try(job, page, execution, lease)
             if not isinstance(outcome, Receipt):
                 return outcome
-            timed = outcome.model_copy(update={"seconds": round(time.monotonic() - begun, 3)})
+            is_confirmed = outcome.is_refused and isinstance(known, Receipt) and known.is_refused
+            facts = {"seconds": round(time.monotonic() - begun, 3), "refused_twice": is_confirmed}
+            timed = outcome.model_copy(update=facts)
             receipt = self.ledger.pages.record(key, attempt, timed, due_in_s=self.settings.lost_message_secs)
         except LostJob:
             return _unwanted(window)
@@ -120,7 +125,8 @@ class PageFetcher:
             again = UnreadablePage(_words_of(error))
             again.__cause__ = error  # whose fault it was is counted
             return again
-        return bad_receipt(page.window, self._code_of(job, error), _words_of(error))
+        platform_type = error.type if isinstance(error, platform_errors.PlatformError) else None
+        return bad_receipt(page.window, self._code_of(job, error), _words_of(error), platform_type)
 
     def _code_of(self, job: Job, error: Exception) -> Code:
         """Return why a page isn't stored. A page that isn't found says nothing of the dataset, which is asked for
@@ -132,6 +138,8 @@ class PageFetcher:
                 return Code.DATASET_VANISHED if is_gone else Code.PAGE_UNREADABLE
             case SinkError():
                 return Code.SINK_FAILED
+            case platform_errors.InvalidRequest() if error.type and error.status in REFUSED_STATUSES:
+                return Code.DOCUMENT_INVALID
             case UnreadablePage() | platform_errors.PlatformError():
                 return Code.PAGE_UNREADABLE
             case _:

@@ -114,6 +114,8 @@ class Planner:
         wanted = max((total if stop is None else min(total, stop)) - collect.offset, 0)
         size = page_size(total=wanted, bytes_per_item=each, asked=collect.page_items)
         room = (WAVE_PAGES if collect.page_items else wave_pages(each)) - len(not_failed(known))
+        if any(isinstance(page, Receipt) and page.is_refused for page in known.values()):
+            room = 0  # others would be refused alike; first it is confirmed
         self._fix(job, known, new_windows(known, start=collect.offset, total=total, stop=stop, size=size, room=room))
         windows = not_failed(known) or to_fetch(known)
         return [(window, expected_items(window, known, total)) for window in windows][:WAVE_PAGES]
@@ -192,6 +194,7 @@ def too_large(job: Job) -> str:
     )
 
 
-def bad_receipt(window: Window, code: Code, error: str) -> Receipt:
+def bad_receipt(window: Window, code: Code, error: str, platform_type: str | None = None) -> Receipt:
     """Return a receipt that says why the window isn't stored."""
-    return Receipt(**window.model_dump(), scanned=0, items=0, code=code, error=fitting(error, ERROR_BYTES))
+    words = fitting(error, ERROR_BYTES)
+    return Receipt(**window.model_dump(), scanned=0, items=0, code=code, error=words, platform_type=platform_type)

@@ -28,6 +28,10 @@ from actorline.stages.ending import stop_reason
 WAVE_TRIES: Final = 4  # waves that bring nothing before the missing pages are given up; each page has had its own tries
 LAG_LOOK_SECS: Final = 2.0  # docs/platform-facts.md#counters-lag
 WAVE_BACK_OFF_SECS: Final = (2.0, 10.0, 30.0)
+VIEW_TYPES: Final = frozenset({
+    "requested-dataset-view-does-not-exist", "dataset-does-not-have-schema", "dataset-does-not-have-fields-schema",
+})  # fmt: skip
+"""The platform's errors about a dataset that lacks the view: `docs/platform-facts.md#item-parameters`."""
 
 log = Logger(__name__)
 
@@ -121,12 +125,15 @@ class Finisher:
         return max(settled_at(job, self.settings) - self.ledger.now(), 0)
 
     def _mend(self, job: Job, pages: Pages, gap: Gap, execution: ExecutionToken) -> LastStep | NextWave:
-        """Fetch just the pages that aren't stored again; after some waves that bring nothing, end without them.
+        """Fetch just the pages that aren't stored again; after some waves that bring nothing, end without them. What
+        the platform refuses as the document asks for it is asked for twice.
 
         A missing dataset is believed as late as everything else: it was then missing during all waves.
         """
         bad = [page for page in pages.values() if isinstance(page, Receipt) and not page.is_good]
         final = next((page for page in bad if page.code is Code.FORMAT_FAILED), None)
+        if final is None and bad and all(page.refused_twice for page in bad):
+            final = bad[0]
         if final is None and job.collection.pages > job.collection.pages_before:
             return self._again(job, WAVE_BACK_OFF_SECS[0])
         if final is None and job.failures < WAVE_TRIES - 1:
@@ -199,7 +206,24 @@ def _missing_pages(job: Job, pages: Pages, gap: Gap, worst: Receipt | None) -> R
         )
     if worst and code is Code.FORMAT_FAILED:
         message = worst.error or message
-    return Reason(code=code, message=message, billed=job.run.id is not None)
+    if worst and code is Code.DOCUMENT_INVALID:
+        message = _refused_rows(job, worst)
+    platform_type = worst.platform_type if worst else None
+    return Reason(code=code, message=message, platform_type=platform_type, billed=job.run.id is not None)
+
+
+def _refused_rows(job: Job, refused: Receipt) -> str:
+    """Return why the platform returns no rows as the document asks for them, and how to get them."""
+    view = job.document.collect.view
+    is_of_view = view is not None and refused.platform_type in VIEW_TYPES
+    cause = (
+        f"`collect.view` {view!r} isn't a view of this dataset" if is_of_view else "`collect` asks for them like that"
+    )
+    change = "another view, or none" if is_of_view else "another `collect`"
+    return (
+        f"The platform refused the rows twice: {refused.error}. {cause}, and a retry would ask for the same. No row is "
+        f"lost: order dataset_id {job.run.dataset_id} with {change}, which costs no run."
+    )
 
 
 def _named_total(pages: Pages) -> int:

@@ -26,11 +26,11 @@ class Records:
     listed: Sequence[StoredRecord] = ()
     indexes: Sequence[RecordIndex] = ()
     failed: int = 0
-    failure: str | None = None
+    failure: RecordFailure | None = None
 
     @classmethod
     def of(cls, stored: Sequence[StoredRecord], failed: Sequence[RecordFailure]) -> Self:
-        return cls(listed=stored, failed=len(failed), failure=failed[0].message if failed else None)
+        return cls(listed=stored, failed=len(failed), failure=failed[0] if failed else None)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class StoreKeeper:
         return Records(
             indexes=[block.index for block in blocks if block.index],
             failed=sum(block.failed for block in blocks),
-            failure=next((block.failure for block in blocks if block.failure), None),
+            failure=next((RecordFailure(b.failure, b.platform_type) for b in blocks if b.failure), None),
         )
 
     def _is_stored(self, block: RecordBlock, after: str | None, there: Mapping[str, int]) -> bool:
@@ -84,6 +84,7 @@ class StoreKeeper:
             index=self._write_index(no, sorted(stored, key=lambda record: record.key)) if stored else None,
             failed=len(failed),
             failure=failed[0].message if failed else None,
+            platform_type=failed[0].platform_type if failed else None,
             retries=self.job.retries,
             is_last=not page.next_key,
         )

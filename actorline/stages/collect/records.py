@@ -29,9 +29,12 @@ LOOK_SECS: Final = 1.0  # so often it is seen that nobody wants the records any 
 
 @dataclass(frozen=True)
 class RecordFailure:
-    """A record that exists, as far as is known, and isn't stored; `message` names it and says why."""
+    """A record that exists, as far as is known, and isn't stored; `message` names it and says why, `platform_type` is
+    the platform's own word for that.
+    """
 
     message: str
+    platform_type: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class RecordKeeper:
                 return self._fetch(record_key)
             except platform_errors.NotFound as error:
                 if error.status == HTTPStatus.GONE:
-                    return RecordFailure(f"The record {record_key} is gone: {error}")
+                    return RecordFailure(f"The record {record_key} is gone: {error}", error.type)
                 if not (is_listed or self._may_be_listed(record_key)):
                     return None
                 failure = error
@@ -98,7 +101,7 @@ class RecordKeeper:
                 failure = error
                 if not isinstance(error, platform_errors.PlatformUnavailable):
                     break
-        return RecordFailure(f"The record {record_key} can't be read: {failure}")
+        return RecordFailure(f"The record {record_key} can't be read: {failure}", failure.type if failure else None)
 
     def _may_be_listed(self, record_key: str) -> bool:
         """Return whether the store's list has a key, unless the list is refused. One 404 alone is no proof: a record

@@ -241,7 +241,7 @@ class Poller:
         if job.reason and job.reason.code in STOP_CODES:  # the run is no longer wanted, and no longer there
             reason = job.reason.model_copy(update={"message": f"{job.reason.message} {message}"})
         else:
-            reason = Reason(code=Code.RUN_VANISHED, message=message, billed=True)
+            reason = Reason(code=Code.RUN_VANISHED, message=message, platform_type=error.type, billed=True)
         if job.document.on_failure.deliver_partial and job.run.dataset_id:
             return self._collect(job, {"reason": reason})
         return end_job(self.ledger, job, STOP_CODES.get(reason.code, Event.FAIL), reason)

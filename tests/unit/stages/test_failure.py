@@ -40,5 +40,5 @@ def test_the_reason_tells_no_text_that_may_hold_an_item(make_job):
 def test_what_the_platform_always_refuses_is_no_fault_of_ours(make_job):
     refused = Forbidden("This token can't read it", status=403, type="insufficient-permissions")
     reason = reason_of(make_job(run_id="r"), "fetch_pages", refused, 8)
-    assert reason.code is Code.PAGE_UNREADABLE
+    assert (reason.code, reason.platform_type) == (Code.PAGE_UNREADABLE, "insufficient-permissions")
     assert "[403 insufficient-permissions] This token can't read it" in reason.message

@@ -41,3 +41,9 @@ def test_a_retry_of_rows_that_are_all_here_promises_no_others(make_job):
     run = {"run_id": "r", "run_status": "SUCCEEDED", "dataset_id": "d"}
     ended = make_job(state=State.PARTIAL, reason=reason, broken=BROKEN, **run)
     assert next_step(ended) == "The rows broke their contract; a retry judges the same rows again"
+
+
+def test_rows_refused_for_the_document_need_another_one(make_job):
+    reason = {"code": "document-invalid", "message": "The platform refused the rows twice: no.", "billed": True}
+    ended = make_job(state=State.FAILED, reason=reason, run_id="r", run_status="SUCCEEDED", dataset_id="d")
+    assert next_step(ended).endswith("no; order its dataset with another document: that costs no run")

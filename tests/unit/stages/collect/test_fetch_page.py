@@ -18,7 +18,14 @@ from actorline.errors import Code
 from actorline.jobs.states import State
 from actorline.platform import datasets
 from actorline.platform.client import Platform
-from actorline.platform.errors import NotFound, PlatformError, PlatformUnavailable, RateLimited
+from actorline.platform.errors import (
+    Forbidden,
+    InvalidRequest,
+    NotFound,
+    PlatformError,
+    PlatformUnavailable,
+    RateLimited,
+)
 from actorline.settings import Settings
 from actorline.shutdown import GivenBack
 from actorline.stages.collect import fetch_page, fetch_pages
@@ -217,6 +224,23 @@ def test_a_page_that_is_not_found_says_nothing_of_its_dataset(fetcher, monkeypat
 
     monkeypatch.setattr(fetch_pages, "get_dataset", get_dataset)
     assert fetch(fetcher, monkeypatch, NotFound("404"), 0).code == (code or Code.PAGE_UNREADABLE)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "refused_twice"),
+    [
+        (InvalidRequest("no view", status=400, type="no-view"), Code.DOCUMENT_INVALID, True),
+        (InvalidRequest("no view", status=422, type="no-view"), Code.DOCUMENT_INVALID, True),
+        (InvalidRequest("no type", status=400), Code.PAGE_UNREADABLE, False),  # not the API's own
+        (InvalidRequest("no call", status=501, type="no-view"), Code.PAGE_UNREADABLE, False),
+        (Forbidden("locked", status=402, type="no-view"), Code.PAGE_UNREADABLE, False),
+    ],
+)
+def test_refusal_of_a_request_is_confirmed_by_a_second_one(fetcher, monkeypatch, error, code, refused_twice):
+    first = fetch(fetcher, monkeypatch, error, 0)
+    assert (first.code, first.platform_type, first.refused_twice) == (code, error.type, False)
+    monkeypatch.setattr(LedgerOfOnePage, "load_with_page", lambda ledger, *_: (ledger.job, first))
+    assert fetch(fetcher, monkeypatch, error, 0).refused_twice is refused_twice
 
 
 @pytest.mark.parametrize(("state", "renewals"), [("COLLECTING", 1), ("RUNNING", 0)])

@@ -119,6 +119,31 @@ def test_a_page_that_is_not_there_is_believed_after_some_waves(collecting, code)
     assert failure.code is code
 
 
+REFUSED = {**VANISHED, "code": Code.DOCUMENT_INVALID, "platform_type": "requested-dataset-view-does-not-exist"}
+
+
+@pytest.mark.parametrize(
+    ("pages", "ends"),
+    [
+        ({0: receipt(0, **REFUSED)}, False),
+        ({0: receipt(0, **REFUSED, refused_twice=True)}, True),
+        ({0: receipt(0), 1: receipt(1, **REFUSED, refused_twice=True)}, True),
+        ({0: receipt(0, **VANISHED), 1: receipt(1, **REFUSED, refused_twice=True)}, False),  # the first may come
+        ({0: Window(page_no=0, offset=0, limit=10), 1: receipt(1, **REFUSED)}, False),
+    ],
+)
+def test_pages_that_are_refused_twice_end_the_waves(collecting, pages, ends):
+    order = {"actor": "x", "collect": {"view": "best"}}
+    step = advance(collecting(pages, order=order, pages=1, pages_before=1))
+    assert isinstance(step, Ended) is ends
+    if ends:
+        (failure,) = FinisherThatTells.failures
+        assert failure
+        assert (failure.code, failure.platform_type) == (Code.DOCUMENT_INVALID, REFUSED["platform_type"])
+        assert "`collect.view` 'best' isn't a view of this dataset" in failure.message
+        assert "order dataset_id d with another view" in failure.message
+
+
 def test_one_bad_page_does_not_end_the_waves_that_bring_others(collecting):
     pages = {0: receipt(0), 1: receipt(1, **VANISHED)}
     ledger = collecting(pages, failures=WAVE_TRIES - 1, pages=1, pages_before=0)
