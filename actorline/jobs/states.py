@@ -25,6 +25,7 @@ class Event(StrEnum):
     REUSE = "reuse"  # an earlier delivery is reused
     RUN_KNOWN = "run-known"  # the run's id is in the ledger
     COLLECT = "collect"  # the rows may be fetched
+    RUN_AGAIN = "run-again"  # the run, which was seen to end, is running
     ABORT = "abort"  # the run is no longer wanted
     DELIVER = "deliver"
     DELIVER_PARTIAL = "deliver-partial"
@@ -77,6 +78,7 @@ TRANSITIONS: Final[Mapping[State, Mapping[Event, State]]] = {
     State.COLLECTING: {
         Event.DELIVER: State.DELIVERED,
         Event.DELIVER_PARTIAL: State.PARTIAL,
+        Event.RUN_AGAIN: State.RUNNING,
         **_ENDS_WITHOUT_ROWS,
     },
     State.DELIVERED: {},

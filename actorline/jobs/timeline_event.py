@@ -23,6 +23,7 @@ class TimelineEvent(StrEnum):
     RUN_KNOWN = "run-known"
     RUN_STATUS = "run-status"
     RUN_ENDED = "run-ended"
+    RUN_AGAIN = "run-again"
     RUN_LOG = "run-log"
     POLL_FAILED = "poll-failed"
     NEW_RUN = "new-run"
@@ -62,6 +63,7 @@ CHATTER: Final = frozenset({
 
 WARNED: Final = frozenset({
     TimelineEvent.STAGE_FAILED, TimelineEvent.GUARD_BROKEN, TimelineEvent.NOTIFY_FAILED, TimelineEvent.NOTIFY_REFUSED,
+    TimelineEvent.RUN_AGAIN,
 })  # fmt: skip
 WARNED_ENDS: Final = frozenset({State.FAILED, State.PARTIAL, State.EXPIRED})
 """Ends with rows missing that nobody asked for; a cancel was asked for."""

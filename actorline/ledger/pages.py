@@ -69,6 +69,11 @@ class Pages:
         raw = self._store.redis.hgetall(self._store.name("row_keys", key, attempt))
         return {int(no): KeySample.read(text) for no, text in raw.items()}
 
+    def forget(self, key: JobKey, attempt: int) -> None:
+        """Forget all pages of an attempt: they are planned anew."""
+        name = self._store.name
+        self._store.redis.delete(name("pages", key, attempt), name("row_keys", key, attempt))
+
     def drop_row_keys(self, key: JobKey, attempt: int) -> None:
         """Forget the row keys of a job whose rows were judged."""
         self._store.redis.delete(self._store.name("row_keys", key, attempt))

@@ -27,6 +27,7 @@ class Sentence:
 BAD: Final = frozenset({
     TimelineEvent.STAGE_FAILED, TimelineEvent.PAGE_FAILED, TimelineEvent.START_UNCLEAR, TimelineEvent.POLL_FAILED,
     TimelineEvent.STRAY_RUN, TimelineEvent.NOTIFY_FAILED, TimelineEvent.NOTIFY_REFUSED, TimelineEvent.GUARD_BROKEN,
+    TimelineEvent.RUN_AGAIN,
 })  # fmt: skip
 
 
@@ -150,6 +151,7 @@ _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
     TimelineEvent.RUN_KNOWN: _run_known,
     TimelineEvent.RUN_STATUS: lambda d: f"The run is {d.get('run_status')}",
     TimelineEvent.RUN_ENDED: _run_ended,
+    TimelineEvent.RUN_AGAIN: lambda d: _after(f"The run is {d.get('run_status')} again", d.get("message")),
     TimelineEvent.RUN_LOG: lambda _: "The end of the run's log",
     TimelineEvent.POLL_FAILED: lambda d: _after("The run couldn't be looked at", d.get("message")),
     TimelineEvent.NEW_RUN: lambda d: (

@@ -3,6 +3,7 @@
 The first response after the end may have preliminary ones: `docs/platform-facts.md#final-figures`.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
@@ -40,23 +41,45 @@ def settle_figures(ledger: Ledger, platform: Platform, job: Job, *, is_last: boo
     run = get_run(platform, job.run.id or RunId(""))
     notice_in_s = secs_until_notice(job.document.notify, job.notice, job.ended_at, ledger.now())
     is_last = is_last and notice_in_s is None
-    if not run.is_terminal:  # it was resurrected by others after the job's end: these aren't the job's figures
-        _record(ledger, job, {}, is_last=is_last)
+    if not run.is_terminal:  # these aren't the job's figures
+        _record_run_again(ledger, job, run, is_last=is_last)
         return
     if job.manifest:
         soon(job.sink_url, partial(_rewrite, ledger, job, run))
-    _record(ledger, job, {"cost_usd": run.usage_total_usd}, is_last=is_last)
+    _record_figures(ledger, job, run, is_last=is_last)
 
 
-def _record(ledger: Ledger, job: Job, fields: JobFields, *, is_last: bool) -> None:
-    has_changed = fields.get("cost_usd") not in {None, job.run.cost_usd}
+def _record_run_again(ledger: Ledger, job: Job, run: Run, *, is_last: bool) -> None:
+    """Say that others have resurrected the run after the job's end: it isn't ours to abort, and it bills."""
+    message = (
+        "it was resurrected after the job's end. It is billed, and its further rows aren't in this delivery: abort it "
+        f"in the console, or order run_id {run.id} under a new key"
+    )
+    _record(ledger, job, {}, TimelineEvent.RUN_AGAIN, {"run_status": run.status, "message": message}, is_last=is_last)
+
+
+def _record_figures(ledger: Ledger, job: Job, run: Run, *, is_last: bool) -> None:
+    fields: JobFields = {"cost_usd": run.usage_total_usd}
+    has_changed = run.usage_total_usd not in {None, job.run.cost_usd}
+    _record(ledger, job, fields, TimelineEvent.FIGURES_SETTLED if has_changed else None, fields, is_last=is_last)
+
+
+def _record(
+    ledger: Ledger,
+    job: Job,
+    fields: JobFields,
+    event: TimelineEvent | None,
+    data: Mapping[str, object],
+    *,
+    is_last: bool,
+) -> None:
     ledger.change(
         job.key,
         Change(
             due_in_s=None if is_last else UNCHANGED,
             guards={"run_id": job.run.id},
-            event=TimelineEvent.FIGURES_SETTLED if has_changed else None,
-            data=fields,
+            event=event,
+            data=data,
             fields={**fields, "figures_settled": True},
         ),
         states=TERMINAL,

@@ -227,6 +227,17 @@ def test_settled_figures_are_written_to_the_manifest_once(ledger, collected, tmp
     assert ledger.load("k").figures_settled
 
 
+def test_manifest_of_an_earlier_end_of_the_run_is_set_aside(ledger, collected, tmp_path):
+    """Another execution published it while the run was running again already."""
+    run = {"run_id": "r1", "run_status": "SUCCEEDED"}
+    assert isinstance(deliver(ledger, collected(OLDER[0], run_finished_at="2026-11-30T10:00:00.000Z", **run)), Ended)
+    job = collected(*OLDER, run_finished_at="2026-11-30T10:05:00.000Z", **run)
+    assert isinstance(deliver(ledger, job), Ended)
+    manifest = json.loads((tmp_path / "rows" / "manifest.json").read_text())
+    assert tuple(part["name"] for part in manifest["parts"]) == OLDER
+    assert "superseded-0/manifest.json" in files(tmp_path / "rows")
+
+
 def test_same_attempt_that_ends_again_keeps_its_pages(ledger, collected, tmp_path):
     assert isinstance(deliver(ledger, collected(OLDER[0]), MISSING), Ended)
     job = collected(*OLDER, retries=1)

@@ -109,6 +109,11 @@ class Deliverer:
 
     # -- the place of the manifest
 
+    def is_published(self, job: Job) -> bool:
+        """Return whether this end has its manifest, and only the job's own end is missing. Raises SinkError."""
+        found = _find_manifest(open_sink(job.sink_url))
+        return found is not None and self._is_of_this_end(found, job)
+
     def _clear_the_way(self, sink: Sink, job: Job, receipts: Sequence[Receipt]) -> Manifest | None:
         """Return the manifest if this end has one already. An older end's is set aside, with the files in whose place
         others may be made. Raises LostJob.
@@ -133,10 +138,10 @@ class Deliverer:
         raise SinkError(f"The sink {sink} can't store the manifest: other processes keep writing there.")
 
     def _is_of_this_end(self, found: Manifest, job: Job) -> bool:
-        run_id = found.run.id if found.run else None
-        there = (found.installation, found.job, found.queued_at, found.retries, found.attempt, run_id, found.dataset_id)
-        wanted = (self.installation, job.key, iso_time(job.queued_at), job.retries, job.attempt)
-        return there == (*wanted, job.run.id, job.run.dataset_id)
+        run = (found.run.id, found.run.finished_at) if found.run else (None, None)  # a run may end more than once
+        there = (found.installation, found.job, found.queued_at, found.retries, found.attempt, found.dataset_id)
+        wanted = (self.installation, job.key, iso_time(job.queued_at), job.retries, job.attempt, job.run.dataset_id)
+        return (*there, *run) == (*wanted, job.run.id, job.run.finished_at)
 
     def _say_alive(self, job: Job) -> None:
         """Tell upkeep that this execution is alive, as a large delivery takes a while; stop if it lost the job."""

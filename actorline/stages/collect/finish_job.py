@@ -7,22 +7,21 @@ from actorline.back_off import back_off_s
 from actorline.delivery.page_plan import Gap, More, Pages, Proof, has_caught_up, judge, short_pages
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
-from actorline.identifiers import DatasetId, ExecutionToken, RunId
+from actorline.identifiers import DatasetId, ExecutionToken
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import LastStep, Stop
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
-from actorline.logs import Logger
 from actorline.platform.client import Platform
 from actorline.platform.datasets import get_dataset
-from actorline.platform.errors import PlatformError, PlatformUnavailable
-from actorline.platform.runs import get_run, secs_until_final
+from actorline.platform.runs import Run, secs_until_final
 from actorline.settings import Settings
 from actorline.stages.collect.deliver import Deliverer
 from actorline.stages.collect.fetch_pages import is_moving, settled_at, stop_of
 from actorline.stages.collect.judge_rows import RowsJudge
+from actorline.stages.collect.run_again import LastLook, has_run_on
 from actorline.stages.ending import stop_reason
 
 WAVE_TRIES: Final = 4  # waves that bring nothing before the missing pages are given up; each page has had its own tries
@@ -32,8 +31,6 @@ VIEW_TYPES: Final = frozenset({
     "requested-dataset-view-does-not-exist", "dataset-does-not-have-schema", "dataset-does-not-have-fields-schema",
 })  # fmt: skip
 """The platform's errors about a dataset that lacks the view: `docs/platform-facts.md#item-parameters`."""
-
-log = Logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -157,25 +154,26 @@ class Finisher:
     def _deliver(
         self, job: Job, pages: Pages, failure: Reason | None, execution: ExecutionToken
     ) -> LastStep | NextWave:
+        deliverer = Deliverer(self.ledger, self.platform, self.settings, self.installation)
+        last_look = LastLook(self.ledger, self.platform, self.settings)
+        run = last_look.read(job)
+        if run and has_run_on(job, run) and not deliverer.is_published(job):
+            last_look.go_back(job, pages, run)
+            return Stop()
         judge = RowsJudge(self.ledger, self.settings)
         if failure is None:
             job = judge.judge_all(job, pages)
             if needs_final_cost(job):
                 if (wait := secs_to_final_cost(job, self.ledger.now())) > 0:
                     return self._again(job, wait)
-                job = judge.judge_all(self._with_final_cost(job), pages)
-        deliverer = Deliverer(self.ledger, self.platform, self.settings, self.installation)
+                job = judge.judge_all(self._with_final_cost(job, run), pages)
         return deliverer.deliver(job, pages, failure, execution)
 
-    def _with_final_cost(self, job: Job) -> Job:
-        try:
-            run = get_run(self.platform, job.run.id or RunId(""))
-        except PlatformUnavailable:
-            raise
-        except PlatformError as error:  # the run is gone, and its rows are here: the cost that is known has to do
-            log.warning("final_cost_unknown", job_key=job.key, error=str(error))
-            return job
-        if not run.is_terminal:  # it was resurrected by others
+    def _with_final_cost(self, job: Job, run: Run | None) -> Job:
+        """Return the job with its run's final cost. Of a run that is gone, whose rows are here, the known one has to
+        do.
+        """
+        if run is None or not run.is_terminal:
             return job
         fields: JobFields = {"cost_usd": run.usage_total_usd}
         self.ledger.change(job.key, Change(fields=fields), states={State.COLLECTING}, epoch=job.epoch)

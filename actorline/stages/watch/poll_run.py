@@ -7,14 +7,13 @@ from typing import Final, assert_never
 from actorline.errors import Code, Reason
 from actorline.identifiers import RunId
 from actorline.jobs.attempt import next_attempt
-from actorline.jobs.document.secret import hide_secrets
 from actorline.jobs.failure_policy import FAILED_STATUSES, Chance, has_come, next_chance
 from actorline.jobs.fields import NOW, JobFields, Moment
 from actorline.jobs.job import Job, StopWish
 from actorline.jobs.states import Event, State
 from actorline.jobs.step import Moved, Park, Step, Stop, Wait
 from actorline.jobs.timeline_event import TimelineEvent
-from actorline.jobs.times import iso_time, iso_time_of
+from actorline.jobs.times import iso_time
 from actorline.ledger.admission.pause import is_paused
 from actorline.ledger.change import Change
 from actorline.ledger.ledger import Ledger
@@ -27,6 +26,7 @@ from actorline.platform.statuses import RunStatus
 from actorline.settings import Settings
 from actorline.stages.collect.judge_rows import is_watched
 from actorline.stages.ending import STOP_CODES, STOP_EVENTS, end_job, judge_end, stop_reason
+from actorline.stages.seen_run import RESURRECTION_SEEN, SEEN_RUNNING, run_fields
 from actorline.stages.watch.log_tail import read_log_end, shortened
 from actorline.stages.watch.look_at_fleet import ParkedJobs
 from actorline.stages.watch.resurrection import Resurrector
@@ -113,7 +113,7 @@ class Poller:
                     "failures": 0,
                     "poll_until": self._claimed_until(every_s),
                     **run_fields(run, self.settings),
-                    **({"collecting_at": _seen_ended_at(job)} if run.is_terminal else _SEEN_RUNNING),
+                    **({"collecting_at": _seen_ended_at(job)} if run.is_terminal else SEEN_RUNNING),
                     **({"grew_at": NOW} if changed and run.status == RunStatus.RUNNING else {}),
                 },
             ),
@@ -192,7 +192,7 @@ class Poller:
         if run.status == RunStatus.SUCCEEDED:
             facts["enough"] = None  # its own end came first
         if has_come(job, run):  # one that hasn't stays known: as an orphan the run is aborted if it comes after all
-            facts.update(_RESURRECTION_SEEN)
+            facts.update(RESURRECTION_SEEN)
         seen = job.model_copy(update={"run": job.run.after(facts)})
         self.ledger.timeline.add(job.key, TimelineEvent.RUN_ENDED, run_status=run.status, cost_usd=run.usage_total_usd)
         if rows_wanted:
@@ -288,28 +288,8 @@ def _has_ended(job: Job, run: Run) -> bool:
     return run.is_terminal and (run.finished_at is not None or run.status == job.run.status)
 
 
-def run_fields(run: Run, settings: Settings) -> JobFields:
-    """Return what the ledger keeps of a run."""
-    return {
-        "missing_since": None,
-        "run_status": run.status,
-        "run_message": hide_secrets(run.status_message or "", settings)[:500],
-        "actor_id": run.act_id,
-        "dataset_id": run.default_dataset_id,
-        "key_value_store_id": run.default_key_value_store_id,
-        "cost_usd": run.usage_total_usd,
-        "run_started_at": iso_time_of(run.started_at),
-        "run_finished_at": iso_time_of(run.finished_at),
-    }
-
-
 def _seen_ended_at(job: Job) -> Moment:
     return job.collection.started_at or NOW
-
-
-_RESURRECTION_SEEN: Final[JobFields] = {"resurrection": None}
-"""Of a run that is running: it has been resurrected, if that was asked for."""
-_SEEN_RUNNING: Final[JobFields] = {**_RESURRECTION_SEEN, "collecting_at": None}
 
 
 def _left_alone(reason: Reason) -> Reason:

@@ -44,6 +44,7 @@ TARGETS = {
     Event.RUN_KNOWN: State.RUNNING,
     Event.ABORT: State.ABORTING,
     Event.COLLECT: State.COLLECTING,
+    Event.RUN_AGAIN: State.RUNNING,
     Event.DELIVER: State.DELIVERED,
     Event.DELIVER_PARTIAL: State.PARTIAL,
     Event.FAIL: State.FAILED,

@@ -13,7 +13,7 @@ from actorline.jobs.step import Ended, LastStep, Stop
 from actorline.ledger.change import Change
 from actorline.platform.errors import Forbidden, NotFound, PlatformUnavailable
 from actorline.settings import Settings
-from actorline.stages.collect import finish_job
+from actorline.stages.collect import finish_job, run_again
 from actorline.stages.collect.fetch_pages import load_collecting
 from actorline.stages.collect.finish_job import WAVE_TRIES, Finisher, NextWave, needs_final_cost, secs_to_final_cost
 
@@ -258,7 +258,7 @@ def priced(collecting, monkeypatch):
     ledger = collecting(order={"actor": "x", "guard": {"max_usd_per_1000": 5}}, run_id="r", cost_usd=0.1, now=2000.0)
 
     def finish(error: Exception) -> LastStep | NextWave:
-        monkeypatch.setattr(finish_job, "get_run", Mock(side_effect=error))
+        monkeypatch.setattr(run_again, "get_run", Mock(side_effect=error))
         finisher = Finisher(cast("Any", ledger), cast("Any", None), Settings(), "here")
         return finisher.advance(ledger.job, {0: receipt(0, total=10, ends=True)}, ExecutionToken("x"))
 
