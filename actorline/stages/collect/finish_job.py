@@ -156,7 +156,7 @@ class Finisher:
     ) -> LastStep | NextWave:
         deliverer = Deliverer(self.ledger, self.platform, self.settings, self.installation)
         last_look = LastLook(self.ledger, self.platform, self.settings)
-        run = last_look.read(job)
+        run = last_look.read(job, is_needed=failure is None and needs_final_cost(job))
         if run and has_run_on(job, run) and not deliverer.is_published(job):
             last_look.go_back(job, pages, run)
             return Stop()

@@ -46,10 +46,10 @@ class LastLook:
     platform: Platform
     settings: Settings
 
-    def read(self, job: Job) -> Run | None:
+    def read(self, job: Job, *, is_needed: bool = False) -> Run | None:
         """Return the run; None: there is none, it can't be read, or it is left alone.
 
-        Raises PlatformUnavailable while nobody wants the job to stop: its delivery waits.
+        Raises PlatformUnavailable if it `is_needed` and nobody wants the job to stop: its delivery waits.
         """
         if job.run.id is None or (job.stop_wish and not job.document.may_abort):
             return None
@@ -57,7 +57,7 @@ class LastLook:
             return get_run(self.platform, job.run.id)
         except PlatformError as error:  # its rows are here, and what was last known of it has to do
             is_outage = isinstance(error, PlatformUnavailable) and not isinstance(error, UnusableResponse)
-            if is_outage and not job.stop_wish:
+            if is_needed and is_outage and not job.stop_wish:
                 raise
             log.warning("last_look_failed", job_key=job.key, error=str(error))
             return None

@@ -40,26 +40,29 @@ def test_run_has_run_on_if_it_is_running_or_ended_later(make_job, is_terminal, k
 def last_look(monkeypatch):
     """Return a function that reads a job's run, which fails with an error."""
 
-    def read(job: Any, error: Exception) -> Any:
+    def read(job: Any, error: Exception, *, is_needed: bool = False) -> Any:
         def fail(*_: Any) -> Any:
             raise error
 
         monkeypatch.setattr(run_again, "get_run", fail)
-        return LastLook(cast("Any", None), cast("Any", None), Settings()).read(job)
+        return LastLook(cast("Any", None), cast("Any", None), Settings()).read(job, is_needed=is_needed)
 
     return read
 
 
-@pytest.mark.parametrize("error", [NotFound("gone"), Forbidden("no"), UnusableResponse("no status")])
+@pytest.mark.parametrize(
+    "error", [NotFound("gone"), Forbidden("no"), UnusableResponse("no status"), PlatformUnavailable("silence")]
+)
 def test_rows_outlive_a_run_that_can_not_be_read(make_job, last_look, error):
     assert last_look(make_job(state=State.COLLECTING, run_id="r"), error) is None
 
 
-def test_delivery_waits_for_the_platform_and_a_cancel_does_not(make_job, last_look):
+def test_delivery_waits_for_a_cost_that_judges_it_no_cancel_does(make_job, last_look):
     silent = PlatformUnavailable("silence")
     with pytest.raises(PlatformUnavailable):
-        last_look(make_job(state=State.COLLECTING, run_id="r"), silent)
-    assert last_look(make_job(state=State.COLLECTING, run_id="r", wanted="cancel"), silent) is None
+        last_look(make_job(state=State.COLLECTING, run_id="r"), silent, is_needed=True)
+    job = make_job(state=State.COLLECTING, run_id="r", wanted="cancel")
+    assert last_look(job, silent, is_needed=True) is None
 
 
 @pytest.mark.parametrize(
