@@ -25,7 +25,9 @@ class BudgetStatus(BaseModel):
     begins_at: float = Field(description="Unix seconds")
     ends_at: float = Field(description="Unix seconds")
     limit_usd: float
-    spent_usd: float = Field(description="By runs that were started in the period, as far as it is known")
+    spent_usd: float = Field(
+        description="By runs that were started in the period; one whose cost is never told counts with what it reserved"
+    )
     reserved_usd: float = Field(description="What those of them that are running may still cost")
     left_usd: float = Field(description="0 if more was spent than the limit")
     forecast_usd: float | None = Field(description="What is spent at the end at this pace; null: too early to tell")

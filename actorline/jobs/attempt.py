@@ -2,6 +2,7 @@
 
 from typing import Final, cast
 
+from actorline.jobs.cost import assumed_cost
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 
@@ -39,4 +40,5 @@ def next_attempt(job: Job) -> JobFields:
         "attempt": job.attempt + 1,
         "spent_usd": job.spent_usd + (job.run.cost_usd or 0),
         "is_planned": True,
+        **assumed_cost(job),
     }

@@ -22,7 +22,7 @@ STORED_AS: Final = {"stop_wish": "wanted", "is_planned": "resume"}
 
 
 class JobFields(TypedDict, total=False):
-    """The fields of the hash, each typed as `Job` and its groups read it; None empties a field."""
+    """The fields of the hash, each typed as `Job` and its groups read it; None empties a field. A known cost stays."""
 
     state: State
     epoch: int | None
@@ -57,7 +57,7 @@ class JobFields(TypedDict, total=False):
     scanned_before: int | None
     stored_at: Moment
     failing_pages: int | None
-    cost_usd: float | None
+    cost_usd: float
     task_told: bool | int | None
     url_told: bool | int | None
     notice_failures: int | None
@@ -65,6 +65,7 @@ class JobFields(TypedDict, total=False):
     figures_settled: bool | int | None
     spent_usd: float | None
     stray_costs: Mapping[RunId, float] | None
+    assumed_costs: Mapping[RunId, Reservation] | None
     started_at: Moment
     run_started_at: str | None
     run_finished_at: str | None

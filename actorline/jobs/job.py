@@ -75,6 +75,7 @@ class Job(BaseModel):
     reservation: Json[Reservation] | None = None  # of the last start, in the budgets that the job falls under
     spent_usd: float = 0  # by the runs of earlier attempts
     stray_costs: Json[dict[RunId, float]] | None = None  # run id -> dollars: see `abort_stray.py`
+    assumed_costs: Json[dict[RunId, Reservation]] | None = None  # of runs whose cost was never told: see `cost.py`
     figures_settled: bool = False  # cost and stats were read again some time after the end, or that was given up
     vanished: bool = False  # a retry has searched again for the vanished dataset
     waiting_for: str | None = None  # the code of the job's last wait

@@ -28,6 +28,8 @@ _OF_ITS_LEDGER: Final = (
     "reservation_open",
     "held_nano_usd",
     "booked_nano_usd",
+    "assumed_costs",
+    "assumed_counted",
 )
 """Fields of a job that mean something only beside counters that stay behind."""
 

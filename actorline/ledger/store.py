@@ -91,8 +91,12 @@ def _stored(value: object) -> Any:
     if isinstance(value, BaseModel):
         return value.model_dump_json()
     if isinstance(value, Mapping):
-        return json.dumps(value)
+        return json.dumps(value, default=_as_json)
     return int(value) if isinstance(value, bool) else value
+
+
+def _as_json(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json")
 
 
 def script_text(name: str) -> str:

@@ -6,6 +6,8 @@ from typing import Final
 from actorline.delivery.sink import open_sink
 from actorline.errors import Code, Refused
 from actorline.identifiers import TaskId
+from actorline.jobs.cost import assumed_cost
+from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.ledger.change import Change
@@ -34,7 +36,8 @@ def forget_job(ledger: Ledger, job: Job, installation: str, forget_result: Forge
     The ledger comes last: until then the command can be given again. A delivery that the job took from another one
     (`reuse_secs`) is the other's, and stays. Raises SinkError, and Refused if the job was retried meanwhile.
     """
-    ledger.change(job.key, Change(fields={"figures_settled": True}), states=TERMINAL, epoch=None)  # reserves no budget
+    settled: JobFields = {"figures_settled": True, **assumed_cost(job)}  # reserves no budget any more
+    ledger.change(job.key, Change(fields=settled), states=TERMINAL, epoch=None)
     for task_id in ledger.callers.task_ids(job.key):
         forget_result(task_id)
     files = open_sink(job.sink_url).erase(installation, job.key) if job.sink else 0

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from actorline.errors import Refused
 from actorline.identifiers import AccountName, RunId
+from actorline.jobs.cost import cost_fields, without_assumed_cost
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
@@ -80,13 +81,14 @@ def book_stray(ledger: Ledger, job: Job, run_id: RunId, cost_usd: float | None) 
     of an earlier one. Return False if the job was changed by another execution just now.
     """
     booked = job.stray_costs or {}
-    if run_id in booked and cost_usd in {None, booked[run_id]}:
+    known = without_assumed_cost(job, run_id) if cost_usd is not None else {}
+    if run_id in booked and cost_usd in {None, booked[run_id]} and not known:
         return True
     if run_id == job.run.id:  # the job had ended before its run did: this is the run's last cost
-        fields, guards = JobFields(cost_usd=cost_usd or job.run.cost_usd), JobFields(run_id=run_id)
+        fields, guards = cost_fields(job, cost_usd), JobFields(run_id=run_id, assumed_costs=job.assumed_costs)
     else:
-        fields = JobFields(stray_costs={**booked, run_id: float(cost_usd or 0)})
-        guards = JobFields(stray_costs=job.stray_costs)
+        fields = JobFields(stray_costs={**booked, run_id: float(cost_usd or 0)}) | known
+        guards = JobFields(stray_costs=job.stray_costs, assumed_costs=job.assumed_costs)
     data = {"run_id": run_id, "cost_usd": cost_usd}
     event = TimelineEvent.FIGURES_SETTLED if run_id in booked else TimelineEvent.STRAY_ABORTED
     change = Change(fields=fields, guards=guards, event=event, data=data)

@@ -10,6 +10,7 @@ from typing import Final
 from actorline.delivery.manifest import Manifest, fingerprint
 from actorline.delivery.sink import MANIFEST, SinkError, open_sink
 from actorline.identifiers import RunId
+from actorline.jobs.cost import assumed_cost, cost_fields, known_cost
 from actorline.jobs.fields import JobFields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
@@ -46,7 +47,7 @@ def settle_figures(ledger: Ledger, platform: Platform, job: Job, *, is_last: boo
         return
     if job.manifest:
         soon(job.sink_url, partial(_rewrite, ledger, job, run))
-    _record_figures(ledger, job, run, is_last=is_last)
+    _record_figures(ledger, job, run.usage_total_usd, is_last=is_last)
 
 
 def _record_run_again(ledger: Ledger, job: Job, run: Run, *, is_last: bool) -> None:
@@ -55,13 +56,13 @@ def _record_run_again(ledger: Ledger, job: Job, run: Run, *, is_last: bool) -> N
         "it was resurrected after the job's end. It is billed, and its further rows aren't in this delivery: abort it "
         f"in the console, or order run_id {run.id} under a new key"
     )
-    _record(ledger, job, {}, TimelineEvent.RUN_AGAIN, {"run_status": run.status, "message": message}, is_last=is_last)
+    told = {"run_status": run.status, "message": message}
+    _record(ledger, job, assumed_cost(job), TimelineEvent.RUN_AGAIN, told, is_last=is_last)
 
 
-def _record_figures(ledger: Ledger, job: Job, run: Run, *, is_last: bool) -> None:
-    fields: JobFields = {"cost_usd": run.usage_total_usd}
-    has_changed = run.usage_total_usd not in {None, job.run.cost_usd}
-    _record(ledger, job, fields, TimelineEvent.FIGURES_SETTLED if has_changed else None, fields, is_last=is_last)
+def _record_figures(ledger: Ledger, job: Job, usd: float | None, *, is_last: bool) -> None:
+    event = None if usd in {None, job.run.cost_usd} else TimelineEvent.FIGURES_SETTLED
+    _record(ledger, job, cost_fields(job, usd) or assumed_cost(job), event, {"cost_usd": usd}, is_last=is_last)
 
 
 def _record(
@@ -77,7 +78,7 @@ def _record(
         job.key,
         Change(
             due_in_s=None if is_last else UNCHANGED,
-            guards={"run_id": job.run.id},
+            guards={"run_id": job.run.id, "assumed_costs": job.assumed_costs},
             event=event,
             data=data,
             fields={**fields, "figures_settled": True},
@@ -96,7 +97,8 @@ def _rewrite(ledger: Ledger, job: Job, run: Run) -> None:
         return
     if job.manifest_sha256 and fingerprint(manifest) != job.manifest_sha256:
         return
-    facts = manifest.run.model_copy(update={"cost_usd": run.usage_total_usd, "stats": run.stats, "settled": True})
+    cost_usd = known_cost(job, run.usage_total_usd)
+    facts = manifest.run.model_copy(update={"cost_usd": cost_usd, "stats": run.stats, "settled": True})
     if facts == manifest.run:  # a slow sink: the first call was no longer waited for
         return
     text = manifest.model_copy(update={"run": facts}).model_dump_json(indent=2).encode() + b"\n"

@@ -23,6 +23,7 @@ from actorline.budgets.limits import Budgets
 from actorline.budgets.reservation import Entry, batch_budget, nano
 from actorline.identifiers import RunId
 from actorline.jobs.attempt import next_attempt
+from actorline.jobs.cost import assumed_cost, cost_fields
 from actorline.jobs.document.parse import parse_document
 from actorline.jobs.job import Intent, Job
 from actorline.jobs.job_reservation import reservation_of
@@ -67,26 +68,47 @@ NEXT: dict[State, tuple[str, ...]] = {
         "rows_are_collected",
         "another_run_follows",
         "second_run_has_ended",
+        "last_cost_is_told",
         "job_ends",
     ),
     State.COLLECTING: ("run_costs", "job_ends"),
-    **dict.fromkeys(TERMINAL, ("figures_settle", "figures_settle", "job_is_retried", "second_run_has_ended")),
+    **dict.fromkeys(
+        TERMINAL, ("figures_settle", "figures_settle", "job_is_retried", "second_run_has_ended", "last_cost_is_told")
+    ),
 }
+
+
+def costs_up_to(most: int) -> st.SearchStrategy[int | None]:
+    """Nano-dollars as the platform tells them, or doesn't."""
+    return st.none() | st.integers(0, most)
+
+
+def usd(nano_usd: int | None) -> float | None:
+    return None if nano_usd is None else nano_usd / 1e9
 
 
 @dataclass
 class Attempt:
-    """What the platform knows of one attempt. `where`: where it counts. `held`: what it may still cost."""
+    """What the platform knows of one attempt. `where`: where it counts. `held`: what it may still cost. `is_told`:
+    whether its cost was ever told; if not, it counts with what it reserved once that is no longer awaited.
+    """
 
     reserved: int
     where: list[tuple[str, str]]
     held: int
     cost: int = 0
     strays: int = 0
+    is_told: bool = False
 
     def costs(self, nano_usd: int) -> None:
         """Let it cost so much by now. The platform may correct it later, in either direction."""
-        self.cost, self.held = nano_usd, self.reserved - nano_usd
+        self.cost, self.held, self.is_told = nano_usd, self.reserved - nano_usd, True
+
+    def is_over(self) -> None:
+        """Let nothing more be told of its cost for now."""
+        self.held = 0
+        if not self.is_told:
+            self.cost = self.reserved
 
 
 @dataclass
@@ -96,6 +118,7 @@ class Model:
     key: str
     counted: list[Attempt] = field(default_factory=list)
     runs: int = 0
+    attempts: dict[RunId, Attempt] = field(default_factory=dict)
 
     @property
     def last(self) -> Attempt:
@@ -161,6 +184,7 @@ class Histories(RuleBasedStateMachine):
     def _run_becomes_known(self, model: Model, job: Job, _: st.DataObject, twice: bool) -> None:
         model.runs += 1
         run_id, states = RunId(f"{job.key}-{model.runs}"), {State.STARTING}
+        model.attempts[run_id] = model.last
         for _ in range(1 + twice):
             self.ledger.runs.record(job.key, job.attempt, job.epoch, run_id, states=states, due_in_s=5, found=twice)
 
@@ -169,10 +193,11 @@ class Histories(RuleBasedStateMachine):
         model.last.held = 0
 
     def _run_costs(self, model: Model, job: Job, data: st.DataObject, twice: bool) -> None:
-        cost = data.draw(st.integers(0, model.last.reserved))  # up or down: the platform corrects its figures
-        written = Change(fields={"cost_usd": cost / 1e9})
+        cost = data.draw(costs_up_to(model.last.reserved))  # up or down: the platform corrects its figures
+        written = Change(fields=cost_fields(job, usd(cost)))
         assert self.sent(lambda: self.ledger.change(job.key, written, epoch=job.epoch), twice=twice)
-        model.last.costs(cost)
+        if cost is not None:
+            model.last.costs(cost)
 
     def _second_run_has_ended(self, model: Model, job: Job, data: st.DataObject, twice: bool) -> None:
         if not model.counted:
@@ -183,12 +208,23 @@ class Histories(RuleBasedStateMachine):
         assert book_stray(self.ledger, self.ledger.load(job.key), run_id, cost / 1e9)
         model.last.strays += cost
 
+    def _last_cost_is_told(self, model: Model, job: Job, data: st.DataObject, twice: bool) -> None:
+        """Let the cost of a run that counts with an assumed one be known."""
+        if not job.assumed_costs:
+            return
+        run_id = data.draw(st.sampled_from(sorted(job.assumed_costs)))
+        attempt = model.attempts[run_id]
+        cost = data.draw(st.integers(0, attempt.reserved))
+        assert self.sent(lambda: book_stray(self.ledger, job, run_id, cost / 1e9), twice=twice)
+        attempt.is_told, attempt.cost = True, cost if run_id == job.run.id else 0
+        model.last.strays += cost - attempt.cost
+
     def _rows_are_collected(self, _: Model, job: Job, __: st.DataObject, twice: bool) -> None:
         assert self.sent(lambda: self.ledger.move(job, Event.COLLECT, Change()), twice=twice)
 
     def _another_run_follows(self, model: Model, job: Job, _: st.DataObject, twice: bool) -> None:
         assert self.sent(lambda: self.ledger.move(job, Event.NEW_RUN, Change(fields=next_attempt(job))), twice=twice)
-        model.last.held = 0
+        model.last.is_over()
 
     def _job_ends(self, model: Model, job: Job, data: st.DataObject, twice: bool) -> None:
         event = data.draw(st.sampled_from([Event.FAIL, Event.CANCEL, Event.EXPIRE]))
@@ -199,14 +235,19 @@ class Histories(RuleBasedStateMachine):
     def _figures_settle(self, model: Model, job: Job, data: st.DataObject, twice: bool) -> None:
         if not job.run.id or job.figures_settled:
             return
-        cost = data.draw(st.integers(0, model.last.reserved))
-        settled = Change(guards={"run_id": job.run.id}, fields={"cost_usd": cost / 1e9, "figures_settled": True})
+        cost = data.draw(costs_up_to(model.last.reserved))
+        known = cost_fields(job, usd(cost)) or assumed_cost(job)
+        settled = Change(guards={"run_id": job.run.id}, fields={**known, "figures_settled": True})
         assert self.sent(lambda: self.ledger.change(job.key, settled, states=TERMINAL, epoch=job.epoch), twice=twice)
-        model.last.cost, model.last.held = cost, 0
+        if cost is not None:
+            model.last.costs(cost)
+        model.last.is_over()
 
     def _job_is_retried(self, model: Model, job: Job, _: st.DataObject, __: bool) -> None:
         retry_job(self.ledger, job.key, sender=FROM_TERMINAL)
-        if model.counted:
+        if job.run.id:
+            model.last.is_over()
+        elif model.counted:
             model.last.held = 0
 
     def _late_execution(self, job: Job) -> None:

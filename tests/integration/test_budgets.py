@@ -31,11 +31,13 @@ from actorline.ledger.queries.savings import read_savings
 from actorline.ledger.queries.spending import read_spending
 from actorline.ledger.registration import NewJob
 from actorline.orders.estimate import Estimate, estimate
+from actorline.orders.forget import forget_job
 from actorline.orders.retry import retry_job
 from actorline.platform.runs import FINAL_FIGURES_SECS, Run
 from actorline.settings import Settings, load_settings
 from actorline.stages.ending import end_job
 from actorline.upkeep import abort_stray
+from actorline.upkeep import settle as settled_figures
 from actorline.upkeep.abort_stray import book_stray
 from actorline.upkeep.hard_budgets import stop_spent_out
 
@@ -106,6 +108,67 @@ def test_a_reservation_stays_until_the_cost_has_settled(ledger):
     assert usd(ledger) == (1.5, 0)
 
 
+def settle(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, key: str, cost_usd: float | None) -> None:
+    """Read the figures of an ended job again, as upkeep has it done."""
+    found = Run.model_construct(id=loaded(ledger, key).run.id, status="FAILED", usage_total_usd=cost_usd)
+    monkeypatch.setattr(settled_figures, "get_run", lambda *_: found)
+    settled_figures.settle_figures(ledger, None, loaded(ledger, key), is_last=True)
+
+
+def ended(ledger: Ledger, key: str, **fields: Any) -> None:
+    """Order a job, and let it end with its run."""
+    order(ledger, key)
+    start(ledger, key)
+    run(ledger, key, f"run-of-{key}")
+    end_job(ledger, loaded(ledger, key), Event.FAIL, None, fields={"run_status": "FAILED", **fields})
+
+
+@pytest.mark.parametrize(("known_usd", "spent"), [(1.5, 1.5), (0, 0)])
+def test_a_cost_that_is_no_longer_told_stays(ledger, monkeypatch, known_usd, spent):
+    ended(ledger, "a", cost_usd=known_usd)
+    settle(ledger, monkeypatch, "a", None)
+    assert (loaded(ledger, "a").run.cost_usd, loaded(ledger, "a").figures_settled) == (known_usd, True)
+    assert usd(ledger) == usd(ledger, MONTH) == (spent, 0)
+
+
+def test_a_run_of_unknown_cost_counts_with_its_reservation(ledger, monkeypatch):
+    ended(ledger, "a")
+    assert usd(ledger) == (0, 4)
+    settle(ledger, monkeypatch, "a", None)
+    assert usd(ledger) == usd(ledger, MONTH) == (4, 0)
+    assert loaded(ledger, "a").total_cost_usd is None  # what is assumed isn't shown as a cost
+    ended(ledger, "b")
+    settle(ledger, monkeypatch, "b", None)
+    order(ledger, "c")
+    with pytest.raises(OverBudget):
+        start(ledger, "c")
+    settle(ledger, monkeypatch, "b", 1.25)  # it is known after all
+    assert usd(ledger) == usd(ledger, MONTH) == (5.25, 0)
+    assert start(ledger, "c")
+
+
+def test_a_further_run_leaves_the_last_ones_assumed_cost(ledger):
+    order(ledger, "a")
+    start(ledger, "a")
+    run(ledger, "a", "r1")
+    assert ledger.move(loaded(ledger, "a"), Event.NEW_RUN, Change(fields=next_attempt(loaded(ledger, "a"))))
+    assert usd(ledger) == (4, 0)
+    assert start(ledger, "a", at=NOON + 86_400)
+    run(ledger, "a", "r2")
+    write(ledger, "a", cost_usd=1)
+    assert usd(ledger) == (4, 0)
+    assert usd(ledger, DAY.model_copy(update={"period": "2025-11-29"})) == (1, 3)
+    assert book_stray(ledger, loaded(ledger, "a"), "r1", 0)
+    assert usd(ledger) == (0, 0)
+    assert usd(ledger, DAY.model_copy(update={"period": "2025-11-29"})) == (1, 3)
+
+
+def test_a_job_whose_figures_are_given_up_counts_assumed(ledger):
+    ended(ledger, "a")
+    forget_job(ledger, loaded(ledger, "a"), "al-any", lambda _: None)
+    assert (ledger.load("a"), usd(ledger)) == (None, (4, 0))
+
+
 def test_a_second_run_counts_once_and_leaves_the_reservation(ledger):
     order(ledger, "a")
     start(ledger, "a")
@@ -129,8 +192,9 @@ def test_a_retry_before_the_cost_has_settled_counts_it_later(ledger, monkeypatch
     run(ledger, "a", "r1")
     end_job(ledger, loaded(ledger, "a"), Event.CANCEL, None, fields={"cost_usd": first_usd, "run_status": "ABORTED"})
     retry_job(ledger, "a", sender=FROM_TERMINAL)
-    spent = first_usd or 0
-    assert (loaded(ledger, "a").attempt, loaded(ledger, "a").total_cost_usd or 0, usd(ledger)) == (2, spent, (spent, 0))
+    spent = 4 if first_usd is None else first_usd  # what it has reserved, until its cost is known
+    assert (loaded(ledger, "a").attempt, loaded(ledger, "a").total_cost_usd or 0) == (2, first_usd or 0)
+    assert usd(ledger) == (spent, 0)
     start(ledger, "a")
     run(ledger, "a", "r2")
 

@@ -238,6 +238,17 @@ def test_manifest_of_an_earlier_end_of_the_run_is_set_aside(ledger, collected, t
     assert "superseded-0/manifest.json" in files(tmp_path / "rows")
 
 
+def test_a_known_cost_stays_in_the_manifest_when_untold(ledger, collected, tmp_path, monkeypatch):
+    known = {"run_id": "r1", "run_status": "SUCCEEDED", "cost_usd": 4.0}
+    assert isinstance(deliver(ledger, collected(OLDER[0], **known), MISSING), Ended)
+    run = SimpleNamespace(id="r1", is_terminal=True, usage_total_usd=None, stats=RunStats(compute_units=0.25))
+    monkeypatch.setattr(settle, "get_run", lambda *_: run)
+    settle.settle_figures(ledger, None, ledger.load("k"), is_last=True)
+    manifest = json.loads((tmp_path / "rows" / "manifest.json").read_text())
+    assert (manifest["run"]["settled"], manifest["run"]["cost_usd"]) == (True, 4.0)
+    assert (ledger.load("k").run.cost_usd, ledger.load("k").figures_settled) == (4.0, True)
+
+
 def test_same_attempt_that_ends_again_keeps_its_pages(ledger, collected, tmp_path):
     assert isinstance(deliver(ledger, collected(OLDER[0]), MISSING), Ended)
     job = collected(*OLDER, retries=1)

@@ -95,7 +95,7 @@ def run_without_end_time(status: str, **fields: object) -> Run:
     return Run.from_platform({"id": "flickers", "actId": "a", "status": status, **times, **stores, **fields})
 
 
-def failed_run(cost_usd: float) -> Run:
+def failed_run(cost_usd: float | None) -> Run:
     return run_without_end_time("FAILED", finishedAt="2026-11-30T00:00:01Z", usageTotalUsd=cost_usd)
 
 
@@ -110,6 +110,21 @@ def test_new_run_waits_until_the_last_ones_cost_is_final(ledger, poll, monkeypat
     assert isinstance(poll("fails"), Stop)
     job = ledger.load("fails")
     assert (job.state, job.attempt, job.total_cost_usd) == (State.QUEUED, 2, 0.3)
+
+
+@pytest.mark.parametrize("new_runs", [0, 1])
+def test_a_poll_without_a_cost_keeps_the_known_one(ledger, poll, monkeypatch, new_runs):
+    policy = {"new_runs": new_runs, "deliver_partial": False}
+    add_job(ledger, "cost-untold", "cost-untold", cost_usd=0.25, order={"on_failure": policy})
+    monkeypatch.setattr(poll_run, "get_run", lambda *_: run_without_end_time("RUNNING", usageTotalUsd=None))
+    assert isinstance(poll("cost-untold"), Wait)
+    assert ledger.load("cost-untold").run.cost_usd == 0.25
+    ledger.redis.hset(ledger.name("job", "cost-untold"), "collecting_at", ledger.now() - FINAL_FIGURES_SECS)
+    monkeypatch.setattr(poll_run, "get_run", lambda *_: failed_run(None))
+    poll("cost-untold")
+    job, said = ledger.load("cost-untold"), ledger.timeline.entries("cost-untold")
+    assert (job.attempt, job.total_cost_usd) == (1 + new_runs, 0.25)
+    assert [entry.data["cost_usd"] for entry in said if entry.event in {"run-ended", "new-run"}] == [0.25]
 
 
 def test_cancel_ends_the_wait_for_a_failed_runs_cost(ledger, poll, monkeypatch):

@@ -27,6 +27,20 @@ local function without_room(prefix, text)
   return table.concat(full, ',')
 end
 
+local function spend_all(prefix, reservations, sign)
+  for _, each in pairs(cjson.decode(reservations)) do count(prefix, each, 'spent', sign * each.nano_usd) end
+end
+
+-- Counts what is assumed of runs whose cost was never told, where their own reservations counted. The job's
+-- `assumed_costs` (JSON: run id -> reservation) says what is to count, `assumed_counted` what does
+local function book_assumed(prefix, job)
+  local assumed, counted = unpack(redis.call('HMGET', job, 'assumed_costs', 'assumed_counted'))
+  if assumed == counted then return end
+  spend_all(prefix, counted or '{}', -1)
+  spend_all(prefix, assumed or '{}', 1)
+  if assumed then redis.call('HSET', job, 'assumed_counted', assumed) else redis.call('HDEL', job, 'assumed_counted') end
+end
+
 -- Ends what an earlier reservation of the job still holds
 local function release(prefix, job)
   local text, held = unpack(redis.call('HMGET', job, 'reservation', 'held_nano_usd'))

@@ -113,6 +113,7 @@ end
 tally_wait(tally, job, state, waited_for)
 local risen, risen_by_strays = tally_cost(tally, job)
 book(budgets, job, reservation ~= nil, risen, risen_by_strays)
+book_assumed(budgets, job)
 if is_member then add_to_batch(risen) end
 if due_in_s == 'none' then redis.call('ZREM', due, key)
 elseif due_in_s ~= '' then redis.call('ZADD', due, time + due_in_s, key) end

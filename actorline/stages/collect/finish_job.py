@@ -8,7 +8,8 @@ from actorline.delivery.page_plan import Gap, More, Pages, Proof, has_caught_up,
 from actorline.delivery.receipt import Receipt
 from actorline.errors import Code, Reason
 from actorline.identifiers import DatasetId, ExecutionToken
-from actorline.jobs.fields import NOW, JobFields
+from actorline.jobs.cost import cost_fields
+from actorline.jobs.fields import NOW
 from actorline.jobs.job import Job
 from actorline.jobs.states import State
 from actorline.jobs.step import LastStep, Stop
@@ -175,7 +176,7 @@ class Finisher:
         """
         if run is None or not run.is_terminal:
             return job
-        fields: JobFields = {"cost_usd": run.usage_total_usd}
+        fields = cost_fields(job, run.usage_total_usd)
         self.ledger.change(job.key, Change(fields=fields), states={State.COLLECTING}, epoch=job.epoch)
         return job.model_copy(update={"run": job.run.after(fields)})
 

@@ -81,7 +81,7 @@ class LastLook:
                     "is_planned": True,
                     "failures": 0,
                     "failed_alike": 0,
-                    **run_fields(run, self.settings),
+                    **run_fields(job, run, self.settings),
                     **SEEN_RUNNING,
                     "grew_at": NOW,
                     "run_log": None,

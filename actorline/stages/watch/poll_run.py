@@ -7,6 +7,7 @@ from typing import Final, assert_never
 from actorline.errors import Code, Reason
 from actorline.identifiers import RunId
 from actorline.jobs.attempt import next_attempt
+from actorline.jobs.cost import cost_fields
 from actorline.jobs.failure_policy import FAILED_STATUSES, Chance, has_come, next_chance
 from actorline.jobs.fields import NOW, JobFields, Moment
 from actorline.jobs.job import Job, StopWish
@@ -112,7 +113,7 @@ class Poller:
                     "sent_at": NOW,
                     "failures": 0,
                     "poll_until": self._claimed_until(every_s),
-                    **run_fields(run, self.settings),
+                    **run_fields(job, run, self.settings),
                     **({"collecting_at": _seen_ended_at(job)} if run.is_terminal else SEEN_RUNNING),
                     **({"grew_at": NOW} if changed and run.status == RunStatus.RUNNING else {}),
                 },
@@ -170,7 +171,7 @@ class Poller:
 
     def _new_run(self, job: Job, run: Run) -> Step:
         """Back to the start for another paid run; upkeep sends it on its way at once."""
-        seen = job.model_copy(update={"run": job.run.after({"cost_usd": run.usage_total_usd})})
+        seen = job.model_copy(update={"run": job.run.after(cost_fields(job, run.usage_total_usd))})
         self.ledger.move(
             job,
             Event.NEW_RUN,
@@ -178,7 +179,7 @@ class Poller:
                 due_in_s=0,
                 guards={"stop_wish": None},
                 event=TimelineEvent.NEW_RUN,
-                data={"attempt": job.attempt + 1, "run_status": run.status, "cost_usd": run.usage_total_usd},
+                data={"attempt": job.attempt + 1, "run_status": run.status, "cost_usd": seen.run.cost_usd},
                 fields={**next_attempt(seen), "new_runs": job.chances.new_runs + 1},
             ),
         )
@@ -188,13 +189,13 @@ class Poller:
         rows_wanted = job.document.on_failure.deliver_partial or (
             job.reason is None and (run.status == RunStatus.SUCCEEDED or job.enough is not None)
         )
-        facts: JobFields = {**run_fields(run, self.settings), "run_log": self._log_of(job, run)}
+        facts: JobFields = {**run_fields(job, run, self.settings), "run_log": self._log_of(job, run)}
         if run.status == RunStatus.SUCCEEDED:
             facts["enough"] = None  # its own end came first
         if has_come(job, run):  # one that hasn't stays known: as an orphan the run is aborted if it comes after all
             facts.update(RESURRECTION_SEEN)
         seen = job.model_copy(update={"run": job.run.after(facts)})
-        self.ledger.timeline.add(job.key, TimelineEvent.RUN_ENDED, run_status=run.status, cost_usd=run.usage_total_usd)
+        self.ledger.timeline.add(job.key, TimelineEvent.RUN_ENDED, run_status=run.status, cost_usd=seen.run.cost_usd)
         if rows_wanted:
             return self._collect(job, facts)
         event, reason = judge_end(seen, failure=None)

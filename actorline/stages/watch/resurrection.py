@@ -10,6 +10,7 @@ from typing import Final
 from redis.exceptions import LockError
 from redis.lock import Lock
 
+from actorline.jobs.cost import known_cost
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.groups import Resurrection
 from actorline.jobs.job import Job
@@ -129,7 +130,7 @@ class Resurrector:
         step = self._note(
             job,
             TimelineEvent.RESURRECTING,
-            {"number": number, "run_status": run.status, "cost_usd": run.usage_total_usd},
+            {"number": number, "run_status": run.status, "cost_usd": known_cost(job, run.usage_total_usd)},
             wait=Wait(job.document.poll_interval_secs),
             on_disk=True,
             fields={"resurrection": intent, "resurrects": number},

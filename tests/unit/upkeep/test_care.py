@@ -75,6 +75,20 @@ def test_ended_job_is_checked_again_when_the_first_thing_is_due(
     assert (key, change.due_in_s) == ("k", next_check_s)
 
 
+def test_figures_that_are_given_up_leave_what_was_reserved(care, ledger, make_job, monkeypatch):
+    monkeypatch.setattr("actorline.upkeep.care.empty_at", lambda _: {})
+    monkeypatch.setattr("actorline.upkeep.care.open_sink", lambda _: None)
+    reserved = {"attempt": 1, "nano_usd": 4, "entries": [{"budget": "account:default", "period": "2025-11-28"}]}
+    job = make_job(state=State.FAILED, ended_at=1_000.0, run_id="r1", reservation=reserved, sink="file:///rows/")
+    ledger.load.return_value, ledger.now.return_value, ledger.callers.of.return_value = job, 2_000.0, {}
+    care.outbox.send_notices.return_value = None
+    care.for_job("k")
+    assert ledger.change.call_args_list[0].args[1].fields == {
+        "figures_settled": True,
+        "assumed_costs": {"r1": job.reservation},
+    }
+
+
 def test_silent_folder_of_ended_jobs_is_waited_for_once(care, ledger, make_job, monkeypatch, hang):
     monkeypatch.setattr("actorline.upkeep.care.empty_at", lambda _: {})
     seen_before_it = []
