@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import BinaryIO, Final
 
 from pydantic import BaseModel, ValidationError
@@ -90,14 +91,16 @@ class BatchManifest:
         self.tail = tail
 
     def members(self) -> Iterator[Member]:
+        """Yield each input's member. Raises DamagedDelivery at a line that is none, and SinkError."""
         with self.sink.open(MANIFEST) as file:
-            lines = iter(file.readline, b"")
-            next(lines), next(lines)
-            for line in lines:
+            for line in islice(iter(file.readline, b""), 2, None):
                 if line == _CLOSES:
                     return
                 if line.strip():
-                    yield Member.model_validate_json(line.rstrip().removesuffix(b","))
+                    try:
+                        yield Member.model_validate_json(line.rstrip().removesuffix(b","))
+                    except ValidationError as error:
+                        raise _damaged(self.sink) from error
 
     def count_deliveries(self) -> int:
         """Return how many members delivered something, be it a part of their rows."""
@@ -120,10 +123,14 @@ def read_manifest(sink: Sink) -> BatchManifest | None:
     except MissingFile:
         return None
     except ValidationError as error:
-        raise DamagedDelivery(
-            f"{sink.file_url(MANIFEST)} is not the manifest of a batch, version 1. "
-            "Restore it, or order again under another key."
-        ) from error
+        raise _damaged(sink) from error
+
+
+def _damaged(sink: Sink) -> DamagedDelivery:
+    return DamagedDelivery(
+        f"{sink.file_url(MANIFEST)} is not the manifest of a batch, version 1. "
+        "Restore it, or order again under another key."
+    )
 
 
 def _last_line(file: BinaryIO) -> bytes:

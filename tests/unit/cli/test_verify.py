@@ -64,3 +64,13 @@ def test_members_with_a_part_of_their_rows_are_counted(partly_delivered):
     assert "0 rows in 3 members, 0 records; all listed files are intact" in spoken.output
     result = json.loads(written.stdout)
     assert (result["deliveries"], result["totals"]["delivered"]) == (3, 1)
+
+
+def test_line_that_is_no_member_is_told_as_damage(partly_delivered):
+    manifest = partly_delivered / MANIFEST
+    manifest.write_bytes(manifest.read_bytes().replace(b'"number":2', b'"numbre":2'))
+    done = CliRunner().invoke(app, ["verify", str(partly_delivered), "--json"])
+    assert done.exit_code == 1
+    problem, verdict = map(json.loads, done.stdout.splitlines())
+    assert "is not the manifest of a batch" in problem["text"]
+    assert (verdict["verdict"], verdict["problems"]) == ("damaged", 1)
