@@ -288,7 +288,7 @@ def held_line(ground: Ground, *, is_young: bool = False) -> Iterator[HeldLine]:
         patch.setattr(environment, "load_settings", lambda: settings)
         patch.setattr(environment, "connect", lambda _: client)
         patch.setattr(environment, "Ledger", lambda *args, **_: ClockedLedger(clock, *args))
-        patch.setattr(environment, "RedisGovernor", lambda _: None)
+        patch.setattr(environment, "RedisGovernor", lambda *_: None)
         patch.setattr(environment, "Platform", lambda *args, **options: _platform(platform, clock, *args, **options))
         patch.setattr("actorline.platform.start._GuardedAdapter", platform.start_adapter)
         patch.setattr("actorline.platform.start.time", VirtualTime(clock))
