@@ -67,7 +67,7 @@ class LastLook:
         if job.document.collect.desc or not FORMATS[job.document.collect.format].is_cut:
             self._forget(job, pages)
         wish = _wish_of(job)
-        aborted = ", and is aborted again" if wish else ""
+        then = "is aborted again" if wish else "is watched on"
         self.ledger.move(
             job,
             Event.RUN_AGAIN,
@@ -75,7 +75,10 @@ class LastLook:
                 due_in_s=0,
                 guards={"stop_wish": job.stop_wish},
                 event=TimelineEvent.RUN_AGAIN,
-                data={"run_status": run.status, "message": f"it had ended while its rows were collected{aborted}"},
+                data={
+                    "run_status": run.status,
+                    "message": f"others have resurrected it, or the platform took its end back. It {then}",
+                },
                 fields={
                     "sent_at": NOW,
                     "is_planned": True,
