@@ -5,14 +5,13 @@
 
 import atexit
 import gc
-import os
-import signal
 import sys
-from types import FrameType
+
+from actorline.early_stop import obey_early_stops
 
 
 def main(arguments: list[str]) -> int:
-    signal.signal(signal.SIGTERM, _end)  # before anything is imported that takes its time
+    obey_early_stops()  # before anything is imported that takes its time
     atexit.register(gc.freeze)  # else the interpreter looks for garbage as it ends: most of a stop's CPU
     from actorline.errors import SettingsError, Unavailable
     from actorline.exit_codes import USAGE, report
@@ -43,18 +42,6 @@ def main(arguments: list[str]) -> int:
     except (SettingsError, Unavailable) as error:
         return report(error)
     return 0
-
-
-def _end(_: int, frame: FrameType | None) -> None:
-    """Exit cleanly on a stop while modules are still being loaded; later Celery's own handlers apply.
-
-    At once in the middle of an import: a module in Rust makes something else of the exception, and a traceback.
-    """
-    while frame is not None:
-        if frame.f_code.co_filename.startswith("<frozen importlib"):
-            os._exit(0)
-        frame = frame.f_back
-    sys.exit(0)
 
 
 if __name__ == "__main__":

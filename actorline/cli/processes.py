@@ -2,11 +2,12 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from actorline.cli.attach import child_environment, command_of, open_home
 from actorline.cli.terminal.output import say
+from actorline.early_stop import hold_back_stops
 from actorline.errors import Code, Unavailable
 from actorline.schedules.schedules_file import find_schedules, load_schedules
 from actorline.settings import Settings, load_settings
@@ -42,7 +43,7 @@ def flower(address: str, port: int) -> None:
 
 def emulator(host: str, port: int, profile: str | None) -> None:
     options = ["--host", host, "--port", str(port), *(["--profile", profile] if profile else [])]
-    os.execve(sys.executable, [sys.executable, "-P", "-m", "actorline.emulator", *options], dict(os.environ))
+    become([sys.executable, "-P", "-m", "actorline.emulator", *options], os.environ)
 
 
 def with_redis() -> Settings:
@@ -58,6 +59,10 @@ def with_redis() -> Settings:
 
 
 def _become(settings: Settings, *arguments: str) -> None:
-    """Become the process, so that signals reach it."""
-    command = command_of(*arguments)
-    os.execve(command[0], command, child_environment(settings))
+    become(command_of(*arguments), child_environment(settings))
+
+
+def become(command: list[str], environment: Mapping[str, str]) -> None:
+    """Become the process, so that signals reach it: also those that come before it can obey them."""
+    hold_back_stops()
+    os.execve(command[0], command, environment)

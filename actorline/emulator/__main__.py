@@ -5,11 +5,24 @@ there are only warnings; all but the line goes to standard error. SIGTERM and
 SIGINT end it at once, with exit code 0.
 """
 
+import os
+import signal
+
+
+def _end(*_: object) -> None:
+    """End the process without a goodbye: nothing is kept, and requests that wait would hold it up for a minute."""
+    os._exit(0)
+
+
+STOPS = (signal.SIGTERM, signal.SIGINT)
+if __name__ == "__main__":  # before anything is imported that takes its time
+    for number in STOPS:
+        signal.signal(number, _end)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)  # the command line holds them back until here
+
 import argparse
 import codecs
 import contextlib
-import os
-import signal
 import socket
 import sys
 import threading
@@ -58,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         why = os.strerror(error.errno) if error.errno else error  # strerror names the address a second time
         return _refuse(f"{options.host}:{options.port} can't be listened on: {why}. Choose another port: --port PORT.")
     set_ahead(options.clock_ahead)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPS:
         signal.signal(number, _end)
     if options.exit_with_stdin:
         threading.Thread(target=_end_with_stdin, daemon=True).start()
@@ -118,11 +131,6 @@ def _how_to_use(url: str, profile: Profile) -> str:
         f"  actorline run {next(iter(actors), 'ACTOR')}\n"
         f"Actors: {', '.join(actors) or 'none'}. Others: --profile FILE (docs/emulator.md).\n"
     )
-
-
-def _end(*_: object) -> None:
-    """End the process without a goodbye: nothing is kept, and requests that wait would hold it up for a minute."""
-    os._exit(0)
 
 
 def _end_with_stdin() -> None:

@@ -3,14 +3,17 @@
 import argparse
 import sys
 
-import redis
-
-from actorline.errors import SettingsError, Unavailable
-from actorline.exit_codes import UNAVAILABLE, USAGE, report
-from actorline.settings import load_settings
+from actorline.early_stop import obey_early_stops
 
 
 def main() -> int:
+    obey_early_stops()  # before anything is imported that takes its time
+    import redis
+
+    from actorline.errors import SettingsError, Unavailable
+    from actorline.exit_codes import UNAVAILABLE, USAGE, report
+    from actorline.settings import load_settings
+
     parser = argparse.ArgumentParser(prog="actorline gateway")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8470)
