@@ -43,6 +43,7 @@ class JobFields(TypedDict, total=False):
     missing_since: Moment
     hinted_at: Moment
     resurrects: int | None
+    resurrects_lost: int | None
     resurrection: Resurrection | None
     new_runs: int | None
     run_log: str | None

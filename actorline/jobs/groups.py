@@ -46,19 +46,23 @@ class Resurrection(BaseModel):
 
     `expected`: the run's `stats.resurrectCount` after success. `finished_at`: the run's end before. `sent_at`: when a
     request with an unclear outcome was given up. It stays with the job, also after its end, until the run shows it, or
-    until it can no longer happen.
+    until it can no longer happen. `is_done`: the platform has said that it did it, or the run has shown it, so it isn't
+    asked for again. `is_lost`: the settle time has passed, and the run doesn't show it.
     """
 
     expected: int
     at: float
     finished_at: str | None
     sent_at: float | None = None
+    is_done: bool = False
+    is_lost: bool = False
 
 
 class ChanceGroup(Group):
     """The further chances that `on_failure` gave the job after a failed run."""
 
     resurrects: int = 0
+    resurrects_lost: int = 0  # of which nothing came, so that they were given back
     resurrection: Json[Resurrection] | None = None
     new_runs: int = 0
 

@@ -169,9 +169,8 @@ def _code_of(job: Job) -> Code | None:
 
 
 _COUNTERS: Final = (
-    "failures", "unclear_starts", "input_failures", "account_failures", "failed_alike", "resurrects", "new_runs",
-    "figures_settled",
-    "task_told", "url_told", "notice_failures",
+    "failures", "unclear_starts", "input_failures", "account_failures", "failed_alike", "resurrects", "resurrects_lost",
+    "new_runs", "figures_settled", "task_told", "url_told", "notice_failures",
 )  # fmt: skip
 _OF_AN_END: Final = (
     "stop_wish", "reason", "run_log", "manifest", "manifest_sha256", "ended_at", "delivered_at", "resurrection",

@@ -4,12 +4,15 @@ Source: OpenAPI, /v2/actor-runs/{runId}/resurrect; there is no idempotency key f
 """
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from actorline.identifiers import RunId
 from actorline.outbound.http_status import is_success
 from actorline.platform.client import Platform
 from actorline.platform.resource import safe_id
-from actorline.platform.start import START_TIMEOUT_SECS, SendBy, post_guarded, refusal
+from actorline.platform.start import START_TIMEOUT_SECS, SendBy, post_guarded, read_run_id, refusal
+
+RESURRECTION: Final = "the resurrection"
 
 
 def resurrect_run(
@@ -35,4 +38,5 @@ def resurrect_run(
         silence_s=silence_s,
     ) as response:
         if not is_success(response.status_code):
-            raise refusal(response, to="the resurrection")
+            raise refusal(response, to=RESURRECTION)
+        read_run_id(response, to=RESURRECTION)  # by 2xx without a run a proxy may respond, too

@@ -170,14 +170,16 @@ def post_guarded(
     return response
 
 
-def read_run_id(response: requests.Response) -> RunId:
-    """Return the id of the run that a response describes. Raises StartUnclear if it doesn't say it."""
+def read_run_id(response: requests.Response, *, to: str = "the start") -> RunId:
+    """Return the id of the run that a response describes. Raises StartUnclear if it doesn't say it; `to`: see
+    `refusal`.
+    """
     try:
         return _Envelope.model_validate(parse_json(Body(response).whole())).data.id
     except PlatformUnavailable as error:
         raise StartUnclear(f"the reply was lost ({error.message})") from error
     except ValidationError as error:
-        raise StartUnclear(f"the platform responded {response.status_code} to the start, without a run") from error
+        raise StartUnclear(f"the platform responded {response.status_code} to {to}, without a run") from error
 
 
 def refusal(response: requests.Response, *, to: str = "the start") -> NotStarted | StartUnclear:

@@ -60,14 +60,18 @@ def stop_reason(job: Job, stop_wish: StopWish, *, may_have_run: bool = False) ->
     return Reason(code=Code.DEADLINE, message=message, billed=billed)
 
 
-def run_reason(run: RunGroup) -> Reason | None:
-    """Return why the run didn't succeed, in the platform's words; None if it did, or if there was none."""
+def run_reason(run: RunGroup, *, is_unrevived: bool = False) -> Reason | None:
+    """Return why the run didn't succeed, in the platform's words; None if it did, or if there was none.
+
+    `is_unrevived`: it was to be resurrected, and nothing came of that.
+    """
     code = RUN_REASONS.get(run.status or "")
     if code is None:
         return None
     said = f": {fitting(run.message, SAID_BYTES).rstrip().removesuffix('.')}" if run.message else ""
+    unrevived = ". It was to be resurrected, but no resurrection came of that" if is_unrevived else ""
     log = f"{LOG_BEGINS}{run.log}" if run.log else ""
-    return Reason(code=code, message=f"The run ended {run.status}{said}{log}", billed=True)
+    return Reason(code=code, message=f"The run ended {run.status}{said}{unrevived}{log}", billed=True)
 
 
 def judge_end(job: Job, *, failure: Reason | None) -> tuple[Event, Reason | None]:
@@ -90,7 +94,8 @@ def judge_end(job: Job, *, failure: Reason | None) -> tuple[Event, Reason | None
 def _why_run_ended(job: Job) -> Reason | None:
     if job.broken and job.broken.stops:
         return guard_reason(job)
-    return None if job.enough else run_reason(job.run)
+    asked = job.chances.resurrection
+    return None if job.enough else run_reason(job.run, is_unrevived=asked is not None and asked.is_lost)
 
 
 def guard_reason(job: Job) -> Reason | None:

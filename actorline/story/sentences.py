@@ -157,8 +157,12 @@ _TEXTS: Final[Mapping[str, Callable[[Data], str]]] = {
     TimelineEvent.NEW_RUN: lambda d: (
         f"The run ended {d.get('run_status')}: another one is started, attempt {d.get('attempt')}"
     ),
-    TimelineEvent.RESURRECTING: lambda _: "The run is resurrected",
+    TimelineEvent.RESURRECTING: lambda _: "Asks the platform to resurrect the run",
+    TimelineEvent.RESURRECTED: lambda _: "The run is resurrected",
     TimelineEvent.RESURRECTION_UNCLEAR: lambda _: "Nobody knows whether the run was resurrected; it is looked at again",
+    TimelineEvent.RESURRECTION_LOST: lambda d: (
+        "No resurrection came of it" + (": it may be asked for again" if d.get("again") else "")
+    ),
     TimelineEvent.RESURRECTION_REFUSED: lambda d: _after("The platform refused to resurrect the run", d.get("message")),
     TimelineEvent.ABORTING: lambda _: "The run is aborted",
     TimelineEvent.STRAY_RUN: lambda d: f"Another run, {d.get('run_id')}, was found that no job wants: it is aborted",

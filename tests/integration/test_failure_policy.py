@@ -42,7 +42,17 @@ def test_resurrection_whose_reply_is_lost_is_not_repeated(line, faults):
     result = order.get(timeout=120)
     assert_every_row(line, result, 500)
     assert len(resurrections(line, result["run_id"])) == 1
-    assert "resurrection-unclear" in line.events("cured-unheard")
+    told = [event for event in line.events("cured-unheard") if "resurrect" in event]
+    assert told == ["resurrecting", "resurrection-unclear", "resurrected"]
+
+
+def test_resurrection_by_a_response_without_a_run_is_unclear(line, faults):
+    actor = line.emulator.actor("cured-by-a-proxy", **FAILING, resurrected=CURED | {"duration_secs": 600})
+    faults({"method": "POST", "action": "status", "status": 200, "path_regex": "/resurrect$", "nth": 1})
+    line.submit({"key": "cured-by-a-proxy", "actor": actor, "on_failure": {"resurrect": 1}, **QUICK})
+    wait_for(lambda: "resurrection-unclear" in line.events("cured-by-a-proxy"), what="the unclear resurrection")
+    assert "resurrected" not in line.events("cured-by-a-proxy")
+    line.cancel("cured-by-a-proxy")
 
 
 def test_run_that_fails_for_good_is_replaced_by_a_new_one(line):

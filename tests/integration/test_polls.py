@@ -7,6 +7,7 @@ import requests
 from real_parts import TOKEN
 
 from actorline.jobs.document.parse import parse_document
+from actorline.jobs.failure_policy import LOST_MOST
 from actorline.jobs.sender import FROM_CELERY, FROM_TERMINAL
 from actorline.jobs.states import State
 from actorline.jobs.step import Ended, Moved, Stop, Wait
@@ -19,7 +20,7 @@ from actorline.platform.client import Platform
 from actorline.platform.errors import InvalidRequest, RateLimited
 from actorline.platform.marker import digest_of, make_marker
 from actorline.platform.runs import FINAL_FIGURES_SECS, Run
-from actorline.platform.start import StartDeferred
+from actorline.platform.start import StartDeferred, StartUnclear
 from actorline.settings import load_settings
 from actorline.stages.watch import poll_run, resurrection
 from actorline.stages.watch.poll_run import MISSING_SECS, Poller
@@ -234,6 +235,101 @@ def test_resurrection_that_was_deferred_leaves_no_intent(ledger, poll, resurrect
     assert isinstance(poll("failed"), Stop)
     job = ledger.load("failed")
     assert (job.chances.resurrection, job.chances.resurrects, job.stop_wish) == (None, 0, "cancel")
+
+
+@pytest.fixture
+def unclear(ledger, monkeypatch):
+    """A failed run whose job wants one resurrection. Each request for it is in the list that is returned; its outcome
+    is unclear, and the run doesn't show it.
+    """
+    asked = []
+
+    def break_off(*_: object, announce, **__: object) -> None:
+        announce()
+        asked.append(ledger.load("unrevived").chances.resurrection)
+        raise StartUnclear("the platform responded 502 to the resurrection")
+
+    add_job(ledger, "unrevived", "failed", order={"on_failure": {"resurrect": 1, "deliver_partial": False}})
+    monkeypatch.setattr(poll_run, "get_run", lambda *_: Run.from_platform(FAILED_RUN))
+    monkeypatch.setattr(resurrection, "resurrect_run", break_off)
+    return asked
+
+
+def let_it_settle(ledger: Ledger) -> None:
+    """Let an unclear resurrection have been sent so long ago that it would be seen by now."""
+    asked = ledger.load("unrevived").chances.resurrection
+    ago = asked.model_copy(update={"at": asked.at - 1000, "sent_at": asked.sent_at and asked.sent_at - 1000})
+    ledger.redis.hset(ledger.name("job", "unrevived"), "resurrection", ago.model_dump_json())
+
+
+def resurrection_events(ledger: Ledger) -> list[str]:
+    return [entry.event for entry in ledger.timeline.entries("unrevived") if "resurrect" in entry.event]
+
+
+def test_lost_resurrection_is_asked_for_again_and_seen(ledger, poll, monkeypatch, unclear):
+    poll("unrevived")
+    poll("unrevived")  # it isn't repeated before it would be seen
+    assert len(unclear) == 1
+    let_it_settle(ledger)
+    assert isinstance(poll("unrevived"), Wait)
+    assert (len(unclear), ledger.load("unrevived").chances.resurrects) == (1, 0)
+    poll("unrevived")
+    assert (len(unclear), ledger.load("unrevived").chances.resurrects) == (2, 1)
+    monkeypatch.setattr(poll_run, "get_run", lambda *_: run_without_end_time("RUNNING"))
+    for _ in range(2):
+        poll("unrevived")
+    asked = ["resurrecting", "resurrection-unclear"]
+    assert resurrection_events(ledger) == [*asked, "resurrection-lost", *asked, "resurrected"]
+    assert ledger.load("unrevived").chances.resurrection is None
+
+
+def test_resurrections_that_stay_lost_end_with_saying_so(ledger, poll, unclear):
+    while not (job := ledger.load("unrevived")).is_terminal:
+        if job.chances.resurrection and not job.chances.resurrection.is_lost:
+            let_it_settle(ledger)
+        poll("unrevived")
+    assert len(unclear) == 1 + LOST_MOST
+    lost = [entry.data["again"] for entry in ledger.timeline.entries("unrevived") if entry.event == "resurrection-lost"]
+    assert lost == [True] * LOST_MOST + [False]
+    assert job.reason.message == "The run ended FAILED. It was to be resurrected, but no resurrection came of that"
+    assert job.chances.resurrection is not None  # if it comes after all, the run is aborted
+
+
+def test_resurrection_that_the_platform_confirms_is_asked_once(ledger, poll, monkeypatch, unclear):
+    monkeypatch.setattr(resurrection, "resurrect_run", lambda *_, announce, **__: announce())
+    poll("unrevived")
+    assert resurrection_events(ledger) == ["resurrecting", "resurrected"]
+    let_it_settle(ledger)
+    assert isinstance(poll("unrevived"), Wait)
+    assert isinstance(poll("unrevived"), Ended)
+    assert resurrection_events(ledger) == ["resurrecting", "resurrected", "resurrection-lost"]
+    assert unclear == []
+
+
+def test_resurrection_under_way_is_not_given_up(ledger, poll, unclear):
+    poll("unrevived")
+    let_it_settle(ledger)
+    lease = ledger.lease("start", "unrevived", seconds=60)
+    assert lease.acquire()
+    assert isinstance(poll("unrevived"), Wait)
+    assert not ledger.load("unrevived").chances.resurrection.is_lost
+    lease.release()
+    poll("unrevived")
+    assert ledger.load("unrevived").chances.resurrection.is_lost
+
+
+def test_look_that_began_before_it_settled_gives_nothing_up(ledger, poll, monkeypatch, unclear):
+    poll("unrevived")
+
+    def slow_look(*_: object) -> Run:
+        clock = ledger.now() + 1000
+        monkeypatch.setattr(ledger, "now", lambda: clock)
+        return Run.from_platform(FAILED_RUN)
+
+    monkeypatch.setattr(poll_run, "get_run", slow_look)
+    poll("unrevived")
+    assert "resurrection-lost" not in resurrection_events(ledger)
+    assert len(unclear) == 1
 
 
 def test_cancelled_job_whose_run_is_gone_ends_cancelled(ledger, poll):

@@ -58,7 +58,8 @@ class Poller:
             return self._try_again(job, error)
 
     def _look(self, job: Job, run_id: RunId) -> Step:
-        stop_wish = job.stop_wish_at(self.ledger.now())
+        seen_at = self.ledger.now()
+        stop_wish = job.stop_wish_at(seen_at)
         if stop_wish and job.state is State.RUNNING:
             if not job.document.may_abort:
                 return end_job(self.ledger, job, STOP_EVENTS[stop_wish], _left_alone(stop_reason(job, stop_wish)))
@@ -68,10 +69,8 @@ class Poller:
         if job.run.status == RunStatus.READY and job.document.starts_run:
             came_back = f"/{digest_of(job.key)}.{job.attempt})" in (run.meta.user_agent or "")
             self.ledger.runs.note_marker(job.document.account, came_back=came_back)
-        return self._judge(job, run)
-
-    def _judge(self, job: Job, run: Run) -> Step:
-        return self._ended(job, run) if _has_ended(job, run) else self._keep_watching(job, run)
+        job = self._resurrector.note_done(job, run)
+        return self._ended(job, run, seen_at) if _has_ended(job, run) else self._keep_watching(job, run)
 
     def _abort(self, job: Job, stop_wish: StopWish) -> Step:
         moved = self.ledger.move(
@@ -143,20 +142,25 @@ class Poller:
     def _is_hinted(self, job: Job) -> bool:
         return job.run.hinted_at is not None and self.ledger.now() - job.run.hinted_at < HINTED_SECS
 
-    def _ended(self, job: Job, run: Run) -> Step:
+    @property
+    def _resurrector(self) -> Resurrector:
+        return Resurrector(self.ledger, self.platform, self.settings)
+
+    def _ended(self, job: Job, run: Run, seen_at: float) -> Step:
         send_by_s, settle_s = self.settings.send_by_secs, self.settings.start_settle_secs
-        chance = next_chance(job, run, now=self.ledger.now(), send_by_s=send_by_s, settle_s=settle_s)
+        chance = next_chance(job, run, seen_at=seen_at, send_by_s=send_by_s, settle_s=settle_s)
         match chance:
             case Chance.WAIT:
                 return self._keep_watching(job, run)
+            case Chance.LOST:
+                return self._resurrector.give_up(job)
             case Chance.RESURRECT:
                 if is_paused(self.ledger, job.document.account):
                     return self._keep_watching(job, run)
-                return Resurrector(self.ledger, self.platform, self.settings).resurrect(job, run)
+                return self._resurrector.resurrect(job, run)
             case Chance.NEW_RUN:
-                if (wait_s := self._secs_until_final(job)) > 0:
-                    return self._keep_watching(job, run, wait_s)
-                return self._new_run(job, run)
+                wait_s = self._secs_until_final(job)
+                return self._keep_watching(job, run, wait_s) if wait_s > 0 else self._new_run(job, run)
             case Chance.NONE:
                 return self._conclude(job, run)
             case _:

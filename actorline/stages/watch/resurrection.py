@@ -1,6 +1,7 @@
 """Resurrecting a failed run, under the guards of a start: lease, intent on disk, a span within which it is sent.
 
-It is asked for once, and judged by what the run shows afterwards. One that isn't seen stays known until a later check.
+It is asked for once, and judged by what the run shows afterwards. If that is nothing for as long as an unclear start
+is searched for, it is given back, and asked for again. One that isn't seen stays known until a later check.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from redis.exceptions import LockError
 from redis.lock import Lock
 
 from actorline.jobs.cost import known_cost
+from actorline.jobs.failure_policy import has_come, may_ask_again
 from actorline.jobs.fields import NOW, JobFields
 from actorline.jobs.groups import Resurrection
 from actorline.jobs.job import Job
@@ -21,7 +23,7 @@ from actorline.jobs.times import iso_time_of
 from actorline.jobs.within_deadline import within_deadline
 from actorline.ledger.change import Change
 from actorline.ledger.durability import NotDurable
-from actorline.ledger.ledger import Ledger
+from actorline.ledger.ledger import Lease, Ledger
 from actorline.platform.client import Platform
 from actorline.platform.errors import asked_wait_s
 from actorline.platform.resurrection import resurrect_run
@@ -43,7 +45,7 @@ class Resurrector:
         """Set the run going again. What a lost reply hides, the next poll sees: the run is running, or counts it."""
         every = job.document.poll_interval_secs
         send_by = SendBy(self.settings.send_by_secs)
-        lease = self.ledger.lease("start", job.key, seconds=START_LEASE_SECS)
+        lease = self._lease(job)
         if not lease.acquire():  # another execution is asking for it
             return self._note(job, None, {}, wait=Wait(every))
         try:
@@ -51,6 +53,35 @@ class Resurrector:
                 return self._send(job, run, send_by, lease)
         finally:
             lease.release()
+
+    def give_up(self, job: Job) -> Step:
+        """Note that nothing came of the last resurrection, and give the chance back if it may be asked for again."""
+        every = job.document.poll_interval_secs
+        lease = self._lease(job)
+        if not lease.acquire():  # its request is still under way
+            return self._note(job, None, {}, wait=Wait(every))
+        try:
+            chances, asked = job.chances, job.chances.resurrection
+            fields: JobFields = {"resurrection": asked and asked.model_copy(update={"is_lost": True})}
+            if is_again := may_ask_again(chances):
+                fields |= {"resurrects": chances.resurrects - 1, "resurrects_lost": chances.resurrects_lost + 1}
+            event, data = TimelineEvent.RESURRECTION_LOST, {"again": is_again}
+            return self._note(job, event, data, wait=Wait(every), guards={"resurrection": asked}, fields=fields)
+        finally:
+            lease.release()
+
+    def note_done(self, job: Job, run: Run) -> Job:
+        """Say in the timeline, once, that the run shows the resurrection that was asked for."""
+        asked = job.chances.resurrection
+        if asked is None or asked.is_done or not has_come(job, run):
+            return job
+        done = asked.model_copy(update={"is_done": True})
+        said = Change(guards={"resurrection": asked}, event=TimelineEvent.RESURRECTED, fields={"resurrection": done})
+        self.ledger.change(job.key, said, states={State.RUNNING, State.ABORTING}, epoch=job.epoch)
+        return job.model_copy(update={"chances": job.chances.model_copy(update={"resurrection": done})})
+
+    def _lease(self, job: Job) -> Lease:
+        return self.ledger.lease("start", job.key, seconds=START_LEASE_SECS)
 
     def _send(self, job: Job, run: Run, send_by: SendBy, lease: Lock) -> Step:
         every = job.document.poll_interval_secs
@@ -85,7 +116,8 @@ class Resurrector:
             given_up: JobFields = {**before, "resurrects": job.document.on_failure.resurrect}
             event = TimelineEvent.RESURRECTION_REFUSED
             return self._take_back(job, asked, event, error, wait=Wait(0), fields=given_up)
-        return Wait(every)
+        done: JobFields = {"resurrection": asked[0].model_copy(update={"is_done": True})}
+        return self._note(job, TimelineEvent.RESURRECTED, {}, wait=Wait(every), fields=done)
 
     def _query(self, job: Job, run: Run) -> dict[str, str]:
         """Return the parameters: the platform's time-out keeps the deadline even when no worker lives."""
@@ -147,12 +179,13 @@ class Resurrector:
         *,
         wait: Wait,
         on_disk: bool = False,
+        guards: JobFields | None = None,
         fields: JobFields | None = None,
     ) -> Step:
         won = self.ledger.change(
             job.key,
             Change(
-                guards={"stop_wish": None},
+                guards={"stop_wish": None, **(guards or {})},
                 due_in_s=wait.seconds + self.settings.lost_message_secs,
                 event=event,
                 data=data,

@@ -98,6 +98,8 @@ class Promises:
             *earlier, _ = sorted(runs, key=lambda run: run.sent_at)
             hidden = [run.listed_at > run.sent_at + settle_s for run in earlier]
             assert all(hidden), f"{attempt} was paid {len(runs)} times"
+            revived = [len(run.phases) - 1 for run in runs]
+            assert max(revived) <= 1, f"a run of {attempt} was resurrected {max(revived)} times"  # no order allows more
 
     def _check_answers(self) -> None:
         """What a caller gets is its job's end, or the refusal of its order; never how we fare meanwhile."""

@@ -17,6 +17,7 @@ ENDED = datetime(2026, 11, 24, 8, tzinfo=UTC)
 LATER = datetime(2026, 11, 24, 9, tzinfo=UTC)
 BOTH = {"actor": "x", "on_failure": {"resurrect": 2, "new_runs": 1}}
 ASKED = {"expected": 1, "at": 1000.0, "finished_at": "2026-11-24T08:00:00.000Z"}
+LOST = {**ASKED, "is_lost": True}
 UNCLEAR = {**ASKED, "sent_at": 1060.0}
 ENOUGH = {"rule": "items", "rows": 120, "needed": 100, "message": "100 rows were enough"}
 STOPPED = {"code": "cancelled", "message": "", "billed": True}
@@ -59,8 +60,10 @@ def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime
         ({"order": BOTH, "resurrects": 2, "new_runs": 1}, a_run("FAILED"), Chance.NONE),
         # a resurrection that was asked for and isn't to be seen yet
         ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1129}, a_run("FAILED"), Chance.WAIT),
-        ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1131}, a_run("FAILED"), Chance.RESURRECT),
-        ({"order": BOTH, "resurrects": 2, "resurrection": ASKED, "now": 1131}, a_run("FAILED"), Chance.NEW_RUN),
+        ({"order": BOTH, "resurrects": 1, "resurrection": ASKED, "now": 1131}, a_run("FAILED"), Chance.LOST),
+        ({"order": BOTH, "resurrects": 2, "resurrection": ASKED, "now": 1131}, a_run("FAILED"), Chance.LOST),
+        ({"order": BOTH, "resurrects": 1, "resurrection": LOST, "now": 1131}, a_run("FAILED"), Chance.RESURRECT),
+        ({"order": BOTH, "resurrects": 2, "resurrection": LOST, "now": 1131}, a_run("FAILED"), Chance.NEW_RUN),
         ({"order": BOTH, "resurrects": 2, "resurrection": UNCLEAR, "now": 1179}, a_run("FAILED"), Chance.WAIT),
         # which is waited for although nobody wants the run any more
         (
@@ -86,7 +89,7 @@ def a_run(status: str, *, resurrect_count: int | None = 0, finished_at: datetime
 def test_a_failed_run_is_resurrected_then_replaced(make_job, job, run, chance):
     fields: dict[str, Any] = {"state": State.RUNNING, "run_id": "r1", **job}
     now = fields.pop("now", 1000.0)
-    assert next_chance(make_job(**fields), run, now=now, send_by_s=10, settle_s=120) is chance
+    assert next_chance(make_job(**fields), run, seen_at=now, send_by_s=10, settle_s=120) is chance
 
 
 def test_the_next_attempt_keeps_only_the_last_runs_cost(make_job):

@@ -105,6 +105,14 @@ def test_a_failed_run_is_told_in_the_platforms_words(make_job, words):
     assert run_reason(make_job(run_status="SUCCEEDED", run_message="Done").run) is None
 
 
+def test_a_failed_run_that_was_not_resurrected_is_told(make_job):
+    lost = {"expected": 1, "at": 1000.0, "finished_at": None, "is_lost": True}
+    _, reason = judge_end(make_job(run_status="FAILED", run_log="Bye", resurrection=lost), failure=None)
+    assert reason
+    told = "The run ended FAILED. It was to be resurrected, but no resurrection came of that. Its log ends: Bye"
+    assert reason.message == told
+
+
 @pytest.mark.parametrize(
     ("wish", "run_id", "code", "message"),
     [
