@@ -14,6 +14,7 @@ from actorline.platform.statuses import TERMINAL_STATUSES
 UNSEEN_SECS: Final = 20.0  # a worker records its presence every 5 s
 NAMED_JOBS: Final = 3
 COMMAND: Final = "actorline"
+LIFE: Final = (State.QUEUED, State.WAITING, State.STARTING, State.RUNNING, State.ABORTING, State.COLLECTING)
 BILLING_FIRST: Final = (
     State.RUNNING,
     State.ABORTING,
@@ -65,7 +66,7 @@ def describe_unfinished(ledger: Ledger, *, logs: Path | None = None, command: st
     number = sum(jobs[state] for state in LIVE)
     if not number:
         return None
-    keys = list(islice((key for state in BILLING_FIRST for key, _ in ledger.list_keys(state)), NAMED_JOBS))
+    keys = _keys_to_name(ledger)
     named = [_describe(key, job) for key, job in zip(keys, ledger.load_many(keys), strict=True)]
     more = [f"{number - len(named):,} more"] if number > len(named) else []
     them = "it" if number == 1 else "them"
@@ -76,6 +77,12 @@ def describe_unfinished(ledger: Ledger, *, logs: Path | None = None, command: st
         f"{number:,} job{' is' if number == 1 else 's are'} unfinished: {', '.join([*named, *more])}. "
         f"{way_on}; `{command} cancel KEY` stops one."
     )
+
+
+def _keys_to_name(ledger: Ledger) -> list[JobKey]:
+    """Return the keys of some live jobs. States are read in the order of a job's life: one that moves on is seen."""
+    found = {key: state for state in LIFE for key, _ in islice(ledger.list_keys(state), NAMED_JOBS)}
+    return sorted(found, key=lambda key: BILLING_FIRST.index(found[key]))[:NAMED_JOBS]
 
 
 def _describe(key: JobKey, job: Job | None) -> str:

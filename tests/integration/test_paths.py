@@ -28,24 +28,24 @@ class Way:
 
 
 PATHS = {
-    "one-page": Way({"items": 10}, PIPELINE, {"actor": 1, "start": 1, "run": 1, "dataset": 1, "items": 2}),
+    "one-page": Way({"items": 10}, PIPELINE, {"actor": 1, "start": 1, "run": 2, "dataset": 1, "items": 2}),
     "two-pages": Way(
-        {"items": 10}, IN_TWO_PAGES, {"actor": 1, "start": 1, "run": 1, "dataset": 1, "items": 3}, {"page_items": 5}
+        {"items": 10}, IN_TWO_PAGES, {"actor": 1, "start": 1, "run": 2, "dataset": 1, "items": 3}, {"page_items": 5}
     ),
-    "no-rows": Way({"items": 0}, EMPTY, {"actor": 1, "start": 1, "run": 1, "dataset": 2, "items": 2}),
+    "no-rows": Way({"items": 0}, EMPTY, {"actor": 1, "start": 1, "run": 2, "dataset": 2, "items": 2}),
     "records-only": Way(
         {"items": 10, "records": RECORDS},
         PIPELINE,
-        {"actor": 1, "start": 1, "run": 1, "record": 1},
+        {"actor": 1, "start": 1, "run": 2, "record": 1},
         {"dataset": False, "records": ["OUTPUT"]},
     ),
-    "sync": Way({"items": 10}, PIPELINE, {"actor": 1, "start": 1, "run": 1, "dataset": 1, "items": 1}),
-    "adopted-run": Way({"items": 10}, PIPELINE, {"run": 2, "dataset": 1, "items": 2}),
+    "sync": Way({"items": 10}, PIPELINE, {"actor": 1, "start": 1, "run": 2, "dataset": 1, "items": 1}),
+    "adopted-run": Way({"items": 10}, PIPELINE, {"run": 3, "dataset": 1, "items": 2}),
     "dataset-only": Way({"items": 10}, WITHOUT_POLL, {"dataset": 2, "items": 2}),
     "failed": Way(
         {"items": 0, "final_status": "FAILED"},
         EMPTY,
-        {"actor": 1, "start": 1, "run": 1, "log": 1, "dataset": 2, "items": 2},
+        {"actor": 1, "start": 1, "run": 2, "log": 1, "dataset": 2, "items": 2},
     ),
     "cancelled": Way(
         {"items": 0, "duration_secs": 60},

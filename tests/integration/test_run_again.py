@@ -20,11 +20,12 @@ def revived(line, faults):
 
     def order(key, again, **document):
         actor = line.emulator.actor(key, **SHORT, resurrected=again)
-        faults({"method": "GET", "path_regex": "/items$", "action": "delay", "secs": 4, "nth": 1})
+        faults({"method": "GET", "path_regex": "/items$", "action": "delay", "secs": 25, "nth": 1})
         caller = line.submit({"key": key, "actor": actor, "poll_interval_secs": 1, **document})
         wait_for(lambda: "fetching" in line.events(key), what="the first page")
         (run,) = line.emulator.runs_of(actor)
         line.emulator.post(f"/v2/actor-runs/{run['id']}/resurrect")
+        line.emulator.end_faults()
         return caller, run["id"]
 
     return order

@@ -7,7 +7,7 @@ import pytest
 
 from actorline.jobs.states import LIVE, State
 from actorline.ledger.queries.tally import Tally
-from actorline.upkeep.unattended import BILLING_FIRST, describe_missing, describe_unfinished, missing_workers
+from actorline.upkeep.unattended import BILLING_FIRST, LIFE, describe_missing, describe_unfinished, missing_workers
 
 
 def tally(**unseen_s: float) -> Tally:
@@ -35,7 +35,7 @@ def test_missing_workers_are_named_with_their_age():
 
 
 def test_every_live_state_is_described():
-    assert set(BILLING_FIRST) == LIVE
+    assert set(BILLING_FIRST) == set(LIFE) == LIVE
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,15 @@ def test_way_on_depends_on_whether_a_stack_is_up(monkeypatch, logs, way_on):
     assert (
         describe_unfinished(ledger, logs=logs) == f"1 job is unfinished: k. {way_on}; `actorline cancel KEY` stops one."
     )
+
+
+@pytest.mark.parametrize("reads", range(len(LIFE)))
+def test_a_job_that_moves_on_while_states_are_read_is_named(monkeypatch, reads):
+    """It is STARTING for so many reads, and RUNNING from then on."""
+    jobs = {**dict.fromkeys(LIVE, 0), State.STARTING: 1}
+    monkeypatch.setattr("actorline.upkeep.unattended.read_tally", lambda _ledger: SimpleNamespace(jobs=jobs))
+    states = iter([State.STARTING] * reads + [State.RUNNING] * len(LIFE))
+    ledger = SimpleNamespace(
+        list_keys=lambda state: iter([("k", 0.0)] if state is next(states) else []), load_many=lambda _keys: [None]
+    )
+    assert describe_unfinished(ledger).startswith("1 job is unfinished: k. ")
