@@ -61,13 +61,13 @@ def check_owner(ledger: Ledger, account: AccountName, owner: Owner) -> None:
     ledger.redis.hsetnx(_name(ledger), account, owner.model_dump_json())
     if other := describe_other_owner(ledger, account, owner):
         raise Refused(Code.AUTH, f"{other} Nothing was started. {OTHER_OWNER_ADVICE.format(account=account)}")
-    if owner.id is not None:
+    if owner.id is not None and _first_owner(ledger, account).id is None:
         move_account(ledger, account, owner)
 
 
 def describe_other_owner(ledger: Ledger, account: AccountName, owner: Owner) -> str | None:
     """Return that the alias stands for another user than the token's; None: it doesn't, or that isn't known."""
-    first = list_owners(ledger).get(account, Owner())
+    first = _first_owner(ledger, account)
     if None in {first.id, owner.id} or first.id == owner.id:
         return None
     return (
@@ -90,6 +90,11 @@ def list_owners(ledger: Ledger) -> Mapping[str, Owner]:
     """Return the user whom each alias stands for."""
     stored = ledger.redis.hgetall(_name(ledger))
     return {alias: Owner.model_validate_json(text) for alias, text in sorted(stored.items())}
+
+
+def _first_owner(ledger: Ledger, account: AccountName) -> Owner:
+    stored = ledger.redis.hget(_name(ledger), account)
+    return Owner.model_validate_json(stored) if stored else Owner()
 
 
 def _name(ledger: Ledger) -> str:
