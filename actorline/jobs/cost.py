@@ -38,6 +38,13 @@ def assumed_cost(job: Job) -> JobFields:
     return {"assumed_costs": {**(job.assumed_costs or {}), run.id: reservation}}
 
 
+def settled_fields(job: Job, usd: float | None = None) -> JobFields:
+    """Return what is written when the figures of the job's run are final, or no longer awaited; `usd` None: the
+    platform doesn't tell the cost. From then on the job reserves nothing.
+    """
+    return JobFields(figures_settled=True) | (cost_fields(job, usd) or assumed_cost(job))
+
+
 def without_assumed_cost(job: Job, run_id: RunId | None) -> JobFields:
     """Return the change by which a run of the job, whose cost is known, doesn't count with an assumed one as well."""
     assumed = job.assumed_costs or {}

@@ -6,8 +6,7 @@ from typing import Final
 from actorline.delivery.sink import open_sink
 from actorline.errors import Code, Refused
 from actorline.identifiers import TaskId
-from actorline.jobs.cost import assumed_cost
-from actorline.jobs.fields import JobFields
+from actorline.jobs.cost import settled_fields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.ledger.change import Change
@@ -36,8 +35,7 @@ def forget_job(ledger: Ledger, job: Job, installation: str, forget_result: Forge
     The ledger comes last: until then the command can be given again. A delivery that the job took from another one
     (`reuse_secs`) is the other's, and stays. Raises SinkError, and Refused if the job was retried meanwhile.
     """
-    settled: JobFields = {"figures_settled": True, **assumed_cost(job)}  # reserves no budget any more
-    ledger.change(job.key, Change(fields=settled), states=TERMINAL, epoch=None)
+    ledger.change(job.key, Change(fields=settled_fields(job)), states=TERMINAL, epoch=None)
     for task_id in ledger.callers.task_ids(job.key):
         forget_result(task_id)
     files = open_sink(job.sink_url).erase(installation, job.key) if job.sink else 0

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from actorline.batches.batch import Batch, load_batch
 from actorline.delivery.sink import LocalSink, SinkError, open_sink
 from actorline.identifiers import JobKey
-from actorline.jobs.cost import assumed_cost
+from actorline.jobs.cost import settled_fields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL, State
 from actorline.ledger.change import Change
@@ -150,10 +150,8 @@ class Care:
     def _secs_until_figures(self, job: Job) -> float | None:
         """Return seconds until the final cost and stats may be read, if they are to be read."""
         seconds = secs_until_settled(job, self.ledger.now())
-        if seconds is None and job.awaits_figures:  # given up: it reserves nothing any more, but counts
-            self.ledger.change(
-                job.key, Change(fields={"figures_settled": True, **assumed_cost(job)}), states=TERMINAL, epoch=None
-            )
+        if seconds is None and job.awaits_figures:  # given up
+            self.ledger.change(job.key, Change(fields=settled_fields(job)), states=TERMINAL, epoch=None)
         return seconds
 
     def _sweep_sink(self, job: Job) -> None:

@@ -10,8 +10,7 @@ from typing import Final
 from actorline.delivery.manifest import Manifest, fingerprint
 from actorline.delivery.sink import MANIFEST, SinkError, open_sink
 from actorline.identifiers import RunId
-from actorline.jobs.cost import assumed_cost, cost_fields, known_cost
-from actorline.jobs.fields import JobFields
+from actorline.jobs.cost import known_cost, settled_fields
 from actorline.jobs.job import Job
 from actorline.jobs.states import TERMINAL
 from actorline.jobs.timeline_event import TimelineEvent
@@ -57,18 +56,18 @@ def _record_run_again(ledger: Ledger, job: Job, run: Run, *, is_last: bool) -> N
         f"in the console, or order run_id {run.id} under a new key"
     )
     told = {"run_status": run.status, "message": message}
-    _record(ledger, job, assumed_cost(job), TimelineEvent.RUN_AGAIN, told, is_last=is_last)
+    _record(ledger, job, None, TimelineEvent.RUN_AGAIN, told, is_last=is_last)
 
 
 def _record_figures(ledger: Ledger, job: Job, usd: float | None, *, is_last: bool) -> None:
     event = None if usd in {None, job.run.cost_usd} else TimelineEvent.FIGURES_SETTLED
-    _record(ledger, job, cost_fields(job, usd) or assumed_cost(job), event, {"cost_usd": usd}, is_last=is_last)
+    _record(ledger, job, usd, event, {"cost_usd": usd}, is_last=is_last)
 
 
 def _record(
     ledger: Ledger,
     job: Job,
-    fields: JobFields,
+    usd: float | None,
     event: TimelineEvent | None,
     data: Mapping[str, object],
     *,
@@ -81,7 +80,7 @@ def _record(
             guards={"run_id": job.run.id, "assumed_costs": job.assumed_costs},
             event=event,
             data=data,
-            fields={**fields, "figures_settled": True},
+            fields=settled_fields(job, usd),
         ),
         states=TERMINAL,
         epoch=job.epoch,
