@@ -139,7 +139,7 @@ def _usable_home(settings: Settings, undone: str) -> Iterator[None]:
         if settings.redis_url is not None:  # the workers are elsewhere, and this command looked for them
             said.insert(0, "No worker replies on this Redis, and none can be started here.")
             way_on = "Start workers; if they are just starting, or busy, try again. `actorline doctor` says who runs."
-        raise Unavailable(Code.REDIS_UNAVAILABLE, " ".join(filter(None, [*said, way_on]))) from error
+        raise _unavailable(*said, way_on) from error
 
 
 def open_ledger(settings: Settings, *, to_order: bool, undone: str = NOTHING_STARTED) -> Ledger:
@@ -151,9 +151,14 @@ def open_ledger(settings: Settings, *, to_order: bool, undone: str = NOTHING_STA
             ledger.check_server()
     except redis.RedisError as error:
         is_reached = isinstance(error, redis.ResponseError) or is_tls_fault(error)
-        said = [f"Redis can't be used: {describe_fault(error)}.", undone, "" if is_reached else _where(settings)]
-        raise Unavailable(Code.REDIS_UNAVAILABLE, " ".join(filter(None, said))) from error
+        where = "" if is_reached else _where(settings)
+        raise _unavailable(f"Redis can't be used: {describe_fault(error)}.", undone, where) from error
     return ledger
+
+
+def _unavailable(*said: str) -> Unavailable:
+    """Return the error that says these sentences; an empty one is left out."""
+    return Unavailable(Code.REDIS_UNAVAILABLE, " ".join(filter(None, said)))
 
 
 def _where(settings: Settings) -> str:
@@ -199,8 +204,7 @@ def _stack(
             started = _spawn(settings, workers=workers, flower=flower)
         time.sleep(STACK_LOOK_SECS)
     why = "because its disk is full: free some space there" if is_full(settings.home) else f"see {settings.home}/logs/"
-    said = [f"The embedded stack did not start, {why}.", undone]
-    raise Unavailable(Code.REDIS_UNAVAILABLE, " ".join(filter(None, said)))
+    raise _unavailable(f"The embedded stack did not start, {why}.", undone)
 
 
 def _spawn(settings: Settings, *, workers: bool, flower: bool) -> "subprocess.Popen[bytes]":
@@ -299,9 +303,7 @@ def has_workers(settings: Settings, *, undone: str = NOTHING_STARTED) -> bool:
     except _Served:
         return True
     except (redis.RedisError, OperationalError) as error:
-        raise Unavailable(
-            Code.REDIS_UNAVAILABLE, f"The broker can't be used: {describe_fault(error)}. {undone}"
-        ) from error
+        raise _unavailable(f"The broker can't be used: {describe_fault(error)}.", undone) from error
     finally:
         sender.close()
     return False
